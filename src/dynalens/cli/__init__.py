@@ -1,0 +1,5 @@
+"""The command line: `dynalens`."""
+
+from dynalens.cli.app import app, main
+
+__all__ = ["app", "main"]

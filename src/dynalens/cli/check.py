@@ -1,0 +1,135 @@
+"""`dynalens check`: whether the file, the tables and the targets can work together, before anything is started."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from dynalens.cli.inspection import TableCheck, TargetCheck, check_tables, check_targets, verdict
+from dynalens.cli.options import AsJson, ConfigFile, config_file, examples
+from dynalens.cli.output import duration, printable, stderr, stdout, table, write
+from dynalens.config import Config, ConfigFileError, load, place_text
+from dynalens.errors import EXIT_OK
+
+_KIB = 1024
+
+
+EXAMPLES = examples("dynalens check", "dynalens check --offline", "dynalens -c staging.yaml check --json")
+
+
+def command(
+    context: typer.Context,
+    *,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Read the file only; ask neither AWS nor servers.")
+    ] = False,
+    as_json: AsJson = False,
+    config: ConfigFile = None,
+) -> int:
+    """Check the file, the tables and their streams, the targets, and what a first copy costs.
+
+    The exit code is 3 when something has to be done first, such as turning a table's stream on, and 2 when the file
+    has errors.
+    """
+    path = config_file(context, config)
+    try:
+        settings = load(path)
+    except ConfigFileError as error:
+        if not as_json:
+            raise
+        _write_problems(path, error)
+        return error.exit_code
+    _check_server(settings)
+    targets = check_targets(settings, offline=offline)
+    tables = [] if offline else check_tables(settings)
+    if as_json:
+        _write_findings(path, settings, targets, tables)
+    else:
+        _print_findings(path, settings, targets, tables)
+    return verdict([*targets, *tables])
+
+
+def _check_server(settings: Config) -> None:
+    from dynalens.server import check_bind
+
+    check_bind(settings.server.host)
+
+
+def _write_problems(path: Path, error: ConfigFileError) -> None:
+    problems = [
+        {"line": problem.line, "setting": place_text(problem.place), "message": problem.message}
+        for problem in error.problems
+    ]
+    write(json.dumps({"file": str(path), "ok": False, "problems": problems}, indent=2).encode())
+
+
+def _write_findings(path: Path, settings: Config, targets: Sequence[TargetCheck], tables: Sequence[TableCheck]) -> None:
+    findings = {
+        "file": str(path),
+        "ok": verdict([*targets, *tables]) == EXIT_OK,
+        "problems": [],
+        "collections": [
+            {"name": name, "table": collection.table, "metrics": list(collection.metrics)}
+            for name, collection in settings.collections.items()
+        ],
+        "targets": [asdict(target) for target in targets],
+        "tables": [asdict(check) for check in tables],
+    }
+    write(json.dumps(findings, indent=2).encode())
+
+
+def _print_findings(path: Path, settings: Config, targets: Sequence[TargetCheck], tables: Sequence[TableCheck]) -> None:
+    console = stdout()
+    collections = table("collection", "table", "metrics")
+    for name, collection in settings.collections.items():
+        collections.add_row(name, collection.table, ", ".join(collection.metrics))
+    console.print(collections)
+    kept = table("target", "where", "state")
+    for target in targets:
+        kept.add_row(target.name, printable(target.url), _state(target))
+    console.print(kept)
+    if tables:
+        console.print(_tables(tables))
+    said = stderr()
+    parts: list[TableCheck | TargetCheck] = [*targets, *tables]
+    for part in parts:
+        for flaw in part.flaws:
+            said.print(Text(printable(f"{part.name}: {flaw.message}"), style="red"), soft_wrap=True)
+            if flaw.hint:
+                said.print(Text(printable(f"  {flaw.hint}")), soft_wrap=True)
+    if verdict(parts) == EXIT_OK:
+        said.print(f"{path} is right. Start it: dynalens up")
+
+
+def _tables(tables: Sequence[TableCheck]) -> Table:
+    grid = table("table", "key", "items", "size", "stream", "first copy", "state", right=("items", "size"))
+    for check in tables:
+        grid.add_row(
+            check.name,
+            ", ".join(map(printable, check.keys)),
+            f"about {check.items:,}" if check.keys else "",
+            _size(check.size_bytes) if check.keys else "",
+            check.view_type or ("none" if check.keys else ""),
+            f"{check.read_units:,.0f} read units, {duration(check.scan_seconds)}" if check.keys else "",
+            _state(check),
+        )
+    return grid
+
+
+def _state(part: TableCheck | TargetCheck) -> Text:
+    return Text("to do", style="red") if part.flaws else Text("ok", style="green")
+
+
+def _size(size: float) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < _KIB:
+            return f"{size:,.0f} {unit}" if unit == "B" else f"{size:,.1f} {unit}"
+        size /= _KIB
+    return f"{size:,.1f} TiB"

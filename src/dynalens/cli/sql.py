@@ -1,0 +1,103 @@
+"""`dynalens sql`: one query, answered as a table or in a format for programs."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.text import Text
+
+from dynalens.cli.client import parsed
+from dynalens.cli.options import ConfigFile, Url, client, examples
+from dynalens.cli.output import duration, printable, stderr, stdout, table, write
+from dynalens.errors import EXIT_OK, UsageError
+
+Format = Literal["table", "json", "ndjson", "csv"]
+
+
+EXAMPLES = examples(
+    'dynalens sql "SELECT platform, sum(amount) FROM donations GROUP BY platform"',
+    'dynalens sql "SELECT * FROM donations WHERE amount > {least:Int64}" --param least=99 --format csv',
+)
+
+
+def command(  # noqa: PLR0913 - the options of a command
+    context: typer.Context,
+    *,
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="One SELECT. Each collection is a view of its name.")],
+    param: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Value of {NAME:Type} in the query; may be repeated.")
+    ] = None,
+    output: Annotated[Format, typer.Option("--format", help="How to print the rows.")] = "table",
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    config: ConfigFile = None,
+    url: Url = None,
+) -> int:
+    """Ask a running Dynalens in SQL."""
+    chosen = "json" if as_json else output
+    body = {"query": query, "parameters": _parameters(param or []), "format": "json" if chosen == "table" else chosen}
+    answer = client(context, config, url).post("/api/v1/sql", body)
+    if chosen == "table":
+        _print_table(parsed(answer, parse_int=_Number, parse_float=_Number))
+    else:
+        write(answer)
+    return EXIT_OK
+
+
+def _parameters(given: list[str]) -> dict[str, str]:
+    parameters: dict[str, str] = {}
+    for parameter in given:
+        name, equals, value = parameter.partition("=")
+        if not (name and equals):
+            raise UsageError(f"{parameter!r} is no parameter.", hint="Write --param NAME=VALUE")
+        if name in parameters:
+            raise UsageError(f"The parameter {name} is given twice.", hint="Write it once.")
+        parameters[name] = value
+    return parameters
+
+
+class _Number(str):
+    """A number as the engine wrote it: a float would lose digits."""
+
+    __slots__ = ()
+
+
+def _print_table(answer: dict[str, Any]) -> None:
+    names = [column["name"] for column in answer["columns"]]
+    rows = answer["rows"]
+    grid = table(*names)
+    for index, column in enumerate(grid.columns):
+        if any(isinstance(row[index], _Number) for row in rows):
+            column.justify = "right"
+    for row in rows:
+        grid.add_row(*map(_cell, row))
+    stdout().print(grid)
+    elapsed = answer["statistics"].get("elapsed")
+    after = f" in {duration(float(elapsed))}" if elapsed is not None else ""
+    stderr().print(Text(f"{len(rows)} {'row' if len(rows) == 1 else 'rows'}{after}", style="dim"))
+
+
+def _cell(value: Any) -> Text:  # noqa: ANN401 - any JSON value
+    """Render a value so that NULL, an empty text and the text `NULL` are three different things."""
+    match value:
+        case None:
+            return Text("NULL", style="dim italic")
+        case _Number() | bool():
+            return Text(json.dumps(value) if isinstance(value, bool) else value)
+        case str():
+            return Text(repr(value) if value in {"", "NULL"} else printable(value))
+    return Text(printable(_plain(value)))
+
+
+def _plain(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    """Render arrays and maps as JSON, with every digit of their numbers."""
+    match value:
+        case _Number():
+            return value
+        case list():
+            return f"[{', '.join(map(_plain, value))}]"
+        case dict():
+            members = (f"{json.dumps(name, ensure_ascii=False)}: {_plain(member)}" for name, member in value.items())
+            return f"{{{', '.join(members)}}}"
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,24 @@
+"""`dynalens up`: worker and server in one process, and a quiet view of how they do."""
+
+from __future__ import annotations
+
+import typer
+
+from dynalens.cli.options import ConfigFile, configuration, examples
+
+EXAMPLES = examples("dynalens up", "dynalens -c staging.yaml up")
+
+
+def command(context: typer.Context, *, config: ConfigFile = None) -> int:
+    """Keep the collections and serve them, until Ctrl-C or SIGTERM.
+
+    Makes the first copy of each table, then follows its stream. Prints the address on stdout once it answers, and how
+    it goes on stderr.
+    """
+    settings = configuration(context, config)
+    # Here, so that --help and the client commands start without the engines.
+    from dynalens.cli.view import View
+    from dynalens.runtime.worker import up
+
+    with View(settings) as view:
+        return up(settings, on_ready=view.ready)

@@ -1,0 +1,211 @@
+"""The sections of the file as models. A docstring under a field is its text in the editor schema.
+
+Models check shapes and ranges; what needs two settings at once is checked by `dynalens.config.rules`, so that every
+error of a file is found in one reading.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic.json_schema import SkipJsonSchema
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")]
+"""Name of a collection or a metric: it stands in URLs, in SQL and in folder names."""
+
+AttributeName = Annotated[str, Field(min_length=1)]
+"""Name of a top-level attribute of an item, whatever characters it holds."""
+
+Scalar = str | int | float | bool | None
+"""A value that an attribute can equal."""
+
+Where = dict[AttributeName, Annotated[Scalar, WithJsonSchema({"type": ["string", "number", "boolean", "null"]})]]
+"""Attributes, and the values that they must equal."""
+
+EMBEDDED_SQL = "chdb://./data/sql"
+EMBEDDED_METRICS = "valkey://embedded"
+
+_PASSWORD = re.compile(r"(://[^:@/?#\s]*):[^\s]*@")
+_SECRET_PARAMETER = re.compile(r"([?&](?:password|passwd|pwd|secret|token|key|api_key)=)[^&\s]*", re.IGNORECASE)
+
+
+def masked(text: str) -> str:
+    """Give a text with the passwords of the URLs in it replaced by `***`, for logs, errors and status."""
+    return _SECRET_PARAMETER.sub(r"\1***", _PASSWORD.sub(r"\1:***@", text))
+
+
+class Section(BaseModel):
+    """One section of the file: frozen, without unknown settings, and safe to print."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    later: ClassVar[frozenset[str]] = frozenset()
+    """Settings of a later version: refused by name, so that nobody waits for what is not there."""
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Hide passwords: a configuration ends up in logs and in the output of failed tests."""
+        for name, value in super().__repr_args__():
+            yield name, masked(value) if isinstance(value, str) else value
+
+
+class SourceConfig(Section):
+    """Where the tables are."""
+
+    region: str | None = Field(default=None, min_length=1, examples=["eu-west-1"])
+    """AWS region; without it the AWS settings of the environment count."""
+
+    endpoint_url: str | None = Field(default=None, examples=["http://127.0.0.1:8000"])
+    """Address of DynamoDB Local or another emulator; without it AWS itself."""
+
+    streams_endpoint_url: str | None = Field(default=None, examples=["http://127.0.0.1:8000"])
+    """Address for DynamoDB Streams where it differs from `endpoint_url`."""
+
+    scan_read_units: float = Field(default=500.0, gt=0, allow_inf_nan=False, examples=[500])
+    """Most read units a second that a scan of one table uses."""
+
+    scan_segments: int = Field(default=4, ge=1, le=1000, examples=[4])
+    """Parts that a table is scanned in, side by side."""
+
+
+class TargetsConfig(Section):
+    """Where collections are kept: one URL per kind of target. A kind that is left out is not kept."""
+
+    later = frozenset({"search"})
+
+    sql: str | None = Field(default=None, examples=[EMBEDDED_SQL])
+    """SQL: `chdb://FOLDER` runs in this process and keeps its files in the folder."""
+
+    metrics: str | None = Field(default=None, examples=[EMBEDDED_METRICS])
+    """Metrics: `valkey://embedded` is started and kept by Dynalens; `valkey://HOST:PORT` is a server of yours."""
+
+
+class SumConfig(Section):
+    """How an attribute is summed."""
+
+    decimals: int = Field(default=0, ge=0, le=18, examples=[2])
+    """Digits after the point that are kept exactly; a value with more is a dead letter."""
+
+
+class PublishConfig(Section):
+    """Names under which a metric is also kept for other applications, beside Dynalens' own keys."""
+
+    key: str = Field(min_length=1, examples=["{platform}"])
+    """Key of a group's hash. Each `{attribute}` stands for the group's value of that attribute."""
+
+    total_key: str | None = Field(default=None, min_length=1, examples=["ALL"])
+    """Key of the total's hash."""
+
+    channel: str | None = Field(default=None, min_length=1, examples=["aggregates"])
+    """Channel that hears a message for each changed value."""
+
+    fields: dict[str, Annotated[str, Field(min_length=1)]] = Field(
+        default_factory=dict, examples=[{"amount_sum": "amount"}]
+    )
+    """Names of the hash's fields, by value: `count`, and `ATTRIBUTE_sum` for each sum."""
+
+
+def _as_list(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+GroupBy = Annotated[
+    tuple[AttributeName, ...],
+    BeforeValidator(_as_list),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1},
+                {"type": "array", "items": {"type": "string", "minLength": 1}, "uniqueItems": True},
+            ]
+        }
+    ),
+]
+
+
+class MetricConfig(Section):
+    """One continuous aggregate."""
+
+    later = frozenset({"avg", "distinct", "every", "max", "min"})
+
+    group_by: GroupBy = Field(default=(), examples=["platform", ["platform", "country"]])
+    """Attribute, or list of attributes, by whose values items are grouped; without it all items are one group."""
+
+    count: bool = Field(default=False, examples=[True])
+    """Whether items are counted."""
+
+    sum: dict[AttributeName, SumConfig] = Field(default_factory=dict, examples=[{"amount": {"decimals": 2}}])
+    """Attributes that are summed."""
+
+    total: bool = Field(default=False, examples=[True])
+    """Whether all groups together are kept too."""
+
+    where: Where = Field(default_factory=dict, examples=[{"currency": "EUR"}])
+    """Attributes and the values that they must equal for an item to count."""
+
+    publish: PublishConfig | None = Field(default=None, examples=[{"key": "{platform}", "channel": "aggregates"}])
+    """Names for other applications; without it only Dynalens' own keys are kept."""
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Names of the values of each group, as the HTTP API gives them: `count`, `amount_sum`."""
+        counted = ("count",) if self.count else ()
+        return (*counted, *(f"{attribute}_sum" for attribute in self.sum))
+
+
+class CollectionConfig(Section):
+    """The live copy of one table, or of one item type in it."""
+
+    later = frozenset({"search"})
+
+    table: str = Field(examples=["Donations"])
+    """The table's name."""
+
+    where: Where = Field(default_factory=dict, examples=[{"TYPE": "user"}])
+    """Attributes and the values that they must equal for an item to belong here."""
+
+    metrics: dict[Name, MetricConfig] = Field(
+        default_factory=dict, examples=[{"by_platform": {"group_by": "platform", "count": True}}]
+    )
+    """Continuous aggregates of the collection, by name."""
+
+
+class ServerConfig(Section):
+    """Where the server listens."""
+
+    host: str = Field(default="127.0.0.1", min_length=1, examples=["127.0.0.1"])
+    """Address to listen on: a loopback address, for there are no keys yet."""
+
+    port: int = Field(default=7070, ge=0, le=65535, examples=[7070])
+    """Port to listen on; 0 takes a free one, which `dynalens up` prints."""
+
+
+class Config(Section):
+    """The whole file."""
+
+    later = frozenset({"dashboards", "queries"})
+
+    source: SourceConfig = Field(default=SourceConfig(), examples=[{"region": "eu-west-1"}])
+    """Where the tables are."""
+
+    targets: TargetsConfig = Field(
+        default=TargetsConfig(sql=EMBEDDED_SQL, metrics=EMBEDDED_METRICS), examples=[{"sql": EMBEDDED_SQL}]
+    )
+    """Where collections are kept. Without it the embedded ones; with it only those that it names."""
+
+    collections: dict[Name, CollectionConfig] = Field(min_length=1, examples=[{"donations": {"table": "Donations"}}])
+    """The collections, by name."""
+
+    server: ServerConfig = Field(default=ServerConfig(), examples=[{"port": 7070}])
+    """Where the server listens."""
+
+    path: SkipJsonSchema[Path] = Field(default=Path("dynalens.yaml"), exclude=True, repr=False)
+    """The file that this was read from. Set by `load`; no setting of the file."""
+
+    @property
+    def data_folder(self) -> Path:
+        """Where embedded targets and the local position store keep their files: `data` beside the file."""
+        return self.path.parent / "data"

@@ -1,0 +1,322 @@
+"""A lane: one target of one table. It applies what is read for it, and commits what was confirmed.
+
+The order is the promise: apply, then mark in the target, then commit in the store. Any failure drops all that is in
+memory; the lane attaches again from what the target and the store both hold, under newly drawn epochs.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+
+from dynalens import failpoint
+from dynalens.dead_letter import DeadLetter, DeadLetterStore
+from dynalens.errors import DynalensError, TrimmedError
+from dynalens.partition import Partition
+from dynalens.pipeline.attachment import Attachment, Table
+from dynalens.pipeline.delivery import ORDINAL_LIMIT, Cursor, Delivery
+from dynalens.pipeline.progress import Progress
+from dynalens.pipeline.redrive import Redriver, poison_letter, rejection_letter
+from dynalens.position import Commit, Gap
+from dynalens.report import Report
+from dynalens.retry import RetryPolicy
+from dynalens.target import TOMBSTONE_RETENTION_SECONDS, Generation, Rejection, Target, Write
+from dynalens.transform import route
+
+log = logging.getLogger(__name__)
+
+QUEUE_BYTES = 16 << 20
+"""Bytes on the wire that a lane holds at most, waiting and in flight, besides one page."""
+BATCH_CHANGES = 5_000
+BATCH_BYTES = 4 << 20
+LINGER_SECONDS = 0.05
+"""How long a batch may wait for company: less would make many small parts, more would be seen."""
+IDLE_SECONDS = 0.25
+SWEEP_EVERY_SECONDS = 3600.0
+
+
+class DetachedError(DynalensError):
+    """The lane must attach again: changes were lost, or its ordinals run out."""
+
+    code = "detached"
+
+
+class TargetLane:
+    """Applies one table to one target, in a thread of its own, until it is stopped.
+
+    Args:
+        table: The table.
+        target: The target; the lane is its only writer for this table.
+        attach: Makes a new, unattached `Attachment`.
+        dead_letters: Where refused changes go.
+        lock: The feed's lock, which guards the queue and the cursors.
+        wake: Called with the lock held when the lane has room again.
+        rediscover: Called when a shard was drained, so that its children are found at once.
+        redriver: Applies dead letters again when asked.
+        retries: How long to wait between attempts to attach.
+    """
+
+    def __init__(  # noqa: PLR0913 - made in one place, by `TablePipeline`
+        self,
+        *,
+        table: Table,
+        target: Target,
+        attach: Callable[[], Attachment],
+        dead_letters: DeadLetterStore,
+        lock: threading.Condition,
+        wake: Callable[[], None],
+        rediscover: Callable[[], None],
+        redriver: Redriver,
+        retries: RetryPolicy,
+    ) -> None:
+        """Prepare; `start` begins."""
+        self.name = target.name
+        self.tried = threading.Event()
+        """Set once the first attempt to attach has ended, well or badly."""
+        self._table = table
+        self._target = target
+        self._new_attachment = attach
+        self._dead_letters = dead_letters
+        self._lock = lock
+        self._wake = wake
+        self._rediscover = rediscover
+        self._redriver = redriver
+        self._retries = retries
+        self._attachment = attach()
+        self._queue: deque[Delivery] = deque()
+        self._held_bytes = 0
+        self._lost: list[Gap] = []
+        self._progress = Progress(table.name, target.name)
+        self._stop = threading.Event()
+        self._drain_until = 0.0
+        self._swept_at = time.monotonic()
+        self._thread = threading.Thread(target=self._run, name=f"lane-{table.name}-{target.name}", daemon=True)
+
+    # What the feed calls, with the lock held.
+
+    def cursor(self, partition: str) -> Cursor | None:
+        """See `feed.Lane.cursor`."""
+        return self._attachment.cursors.get(partition)
+
+    def has_room(self) -> bool:
+        """See `feed.Lane.has_room`."""
+        return self._held_bytes < QUEUE_BYTES
+
+    def deliver(self, delivery: Delivery) -> None:
+        """See `feed.Lane.deliver`."""
+        self._progress.source_error = None
+        if delivery.batch.position == delivery.cursor.committed and not len(delivery):
+            return
+        self._progress.read(len(delivery))
+        self._queue.append(delivery)
+        self._held_bytes += delivery.batch.size
+        self._lock.notify_all()
+
+    def source_failed(self, partition: Partition | None, error: DynalensError) -> None:
+        """See `feed.Lane.source_failed`."""
+        self._progress.source_error = error
+        if partition is not None and isinstance(error, TrimmedError):
+            cursor = self._attachment.cursors.get(partition.id)
+            self._lost.append(self._gap(partition, cursor.newest if cursor else 0.0, error))
+            self._lock.notify_all()
+
+    def _gap(self, partition: Partition, since: float, error: DynalensError) -> Gap:
+        now = time.time()
+        return Gap(
+            table=self._table.name,
+            target=self.name,
+            partition=partition.id,
+            since=since,
+            until=now,
+            reason=error.message,
+            found_at=now,
+        )
+
+    # The thread.
+
+    def start(self) -> None:
+        """Begin attaching and applying."""
+        self._thread.start()
+
+    def stop(self, drain_seconds: float) -> None:
+        """Apply and commit what has been read, for at most `drain_seconds`, then end. Returns at once."""
+        self._drain_until = time.monotonic() + drain_seconds
+        self._stop.set()
+        with self._lock:
+            self._lock.notify_all()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the thread; say whether it ended."""
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        delays, confirmed = self._retries.delays(), 0
+        while not self._stop.is_set():
+            try:
+                self._attach()
+                self._work_until_stopped()
+            except DynalensError as error:
+                self._failed(error)
+            except Exception as error:
+                log.exception("%s to %s failed", self._table.name, self.name)
+                self._failed(DynalensError(f"{type(error).__name__}: {error}"))
+            finally:
+                self._detach()
+                self.tried.set()
+            if self._progress.confirmed > confirmed:
+                # It worked for a while: the next failure is a new one.
+                delays, confirmed = self._retries.delays(), self._progress.confirmed
+            self._stop.wait(next(delays))
+
+    def _failed(self, error: DynalensError) -> None:
+        if isinstance(error, DetachedError):
+            log.warning("%s to %s: %s", self._table.name, self.name, error.message)
+            return
+        log.warning("%s to %s: %s %s", self._table.name, self.name, error.message, error.hint)
+        self._progress.target_error = error
+
+    def _attach(self) -> None:
+        with self._lock:
+            lost, self._lost = self._lost, []
+            attachment = self._attachment = self._new_attachment()
+        try:
+            chosen = attachment.attach(lost)
+        except BaseException:
+            with self._lock:
+                self._lost = [*lost, *self._lost]
+            raise
+        for gap in chosen.gaps:
+            log.error("gap in %s for %s (%s): %s", gap.table, gap.target, gap.partition, gap.reason)
+        if attachment.store_is_older():
+            log.error(
+                "the position store is older than what %s remembers of %s: was it restored? Changes are replayed.",
+                self.name,
+                self._table.name,
+            )
+        self._progress.target_error = None
+        self.tried.set()
+
+    def _detach(self) -> None:
+        """Drop all that is in memory: what was not committed is read again."""
+        with self._lock:
+            self._attachment = self._new_attachment()
+            self._queue.clear()
+            self._held_bytes = 0
+            self._progress.forget()
+
+    def _work_until_stopped(self) -> None:
+        while not self._drained():
+            deliveries = self._collect()
+            if deliveries:
+                self._apply(deliveries)
+            if self._lost:
+                message = f"changes were lost: {self._lost[0].reason}"
+                raise DetachedError(message)
+            if not self._stop.is_set():
+                self._tend()
+
+    def _drained(self) -> bool:
+        if not self._stop.is_set():
+            return False
+        return not self._queue or time.monotonic() > self._drain_until
+
+    def _collect(self) -> list[Delivery]:
+        """Wait for pages, a little longer for company, then take a batch of them."""
+        with self._lock:
+            if not self._queue and not self._stop.is_set():
+                self._lock.wait(IDLE_SECONDS)
+            if self._queue:
+                deadline = time.monotonic() + LINGER_SECONDS
+                while not self._batch_is_full() and (left := deadline - time.monotonic()) > 0:
+                    self._lock.wait(left)
+            return list(self._take_batch())
+
+    def _batch_is_full(self) -> bool:
+        return self._stop.is_set() or self._held_bytes >= BATCH_BYTES or sum(map(len, self._queue)) >= BATCH_CHANGES
+
+    def _take_batch(self) -> Iterator[Delivery]:
+        changes = size = 0
+        while self._queue and changes < BATCH_CHANGES and size < BATCH_BYTES:
+            delivery = self._queue.popleft()
+            changes += len(delivery)
+            size += delivery.batch.size
+            yield delivery
+
+    def _apply(self, deliveries: Sequence[Delivery]) -> None:
+        """Apply, mark, commit: in this order, so that a position never stands for what was not confirmed."""
+        writes = [write for delivery in deliveries for write in self._writes(delivery)]
+        if any(delivery.cursor.partition.kind == "segment" for delivery in deliveries):
+            failpoint.hit(failpoint.SEGMENT_PAGE)
+        failpoint.hit(failpoint.BEFORE_APPLY)
+        rejections = self._target.apply(writes) if writes else []
+        failpoint.hit(failpoint.AFTER_APPLY)
+        self._bury(deliveries, rejections)
+        positions = {delivery.cursor.partition.id: delivery for delivery in deliveries}
+        self._target.mark(self._table.name, {name: last.batch.position for name, last in positions.items()})
+        failpoint.hit(failpoint.AFTER_MARK)
+        self._attachment.store.commit(
+            self._table.name,
+            self.name,
+            [Commit(name, last.cursor.epoch, last.batch.position) for name, last in positions.items()],
+        )
+        failpoint.hit(failpoint.AFTER_COMMIT)
+        self._confirm(deliveries)
+
+    def _writes(self, delivery: Delivery) -> Iterator[Write]:
+        generations = {name: Generation(name, copy.number) for name, copy in self._attachment.copies.items()}
+        for version, change in delivery.changes():
+            for collection, document in route(change, self._table.routes):
+                if collection in generations:
+                    yield Write(generations[collection], change.id, version, document, change)
+
+    def _bury(self, deliveries: Sequence[Delivery], rejections: Sequence[Rejection]) -> None:
+        """Store what cannot be applied, before the position moves past it."""
+        letters: list[DeadLetter] = [
+            rejection_letter(rejection, self.name, self._attachment.partition_of(rejection.write.version))
+            for rejection in rejections
+        ]
+        for delivery in deliveries:
+            letters += [
+                poison_letter(poison, self.name, version, delivery.cursor.partition.id)
+                for version, poison in delivery.poison()
+            ]
+        if letters:
+            self._dead_letters.add(letters)
+            failpoint.hit(failpoint.DEAD_LETTER_STORED)
+
+    def _confirm(self, deliveries: Sequence[Delivery]) -> None:
+        drained = False
+        with self._lock:
+            for delivery in deliveries:
+                delivery.cursor.committed = delivery.batch.position
+                self._attachment.committed[delivery.cursor.partition.id] = delivery.batch.position
+                self._held_bytes -= delivery.batch.size
+                drained = drained or delivery.batch.position.ended
+            self._progress.confirm(deliveries)
+            self._wake()
+        if drained:
+            self._rediscover()
+
+    def _tend(self) -> None:
+        """What needs doing between batches: new shards, complete generations, redrives, old tombstones."""
+        self._attachment.extend()
+        for copy in self._attachment.complete():
+            if not self._attachment.replaces(copy) or self.report(time.time()).caught_up:
+                self._attachment.finish(copy)
+        self._redriver.run({name: copy.number for name, copy in self._attachment.copies.items()})
+        if time.monotonic() - self._swept_at > SWEEP_EVERY_SECONDS:
+            self._swept_at = time.monotonic()
+            self._target.sweep(time.time() - TOMBSTONE_RETENTION_SECONDS)
+        if any(cursor.ordinal > ORDINAL_LIMIT for cursor in self._attachment.cursors.values()):
+            message = "the ordinals of an epoch run out"
+            raise DetachedError(message)
+
+    def report(self, now: float) -> Report:
+        """Say how far this lane is, and what holds it up."""
+        with self._lock:
+            return self._progress.report(self._attachment, self._queue, full=not self.has_room(), now=now)

@@ -1,0 +1,104 @@
+"""Dead letters: writing them down whole, and applying them again without overwriting anything newer."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from dynalens.change import Change, DecodeError, Poison, Typed, decode_record, render, stream_record
+from dynalens.dead_letter import DeadLetter, DeadLetterStore
+from dynalens.pipeline.attachment import Table
+from dynalens.target import TOMBSTONE_RETENTION_SECONDS, Generation, Rejection, Target, Write
+from dynalens.transform import route
+
+Fetch = Callable[[Mapping[str, Typed]], Mapping[str, Typed] | None]
+"""Reads an item by key from the table, strongly consistently; None when there is none."""
+
+UNDECODABLE = "undecodable"
+
+
+def rejection_letter(rejection: Rejection, target: str, partition: str) -> DeadLetter:
+    """Make the letter of a write that a target cannot hold."""
+    write = rejection.write
+    return DeadLetter(
+        table=write.change.table,
+        target=target,
+        collection=write.generation.collection,
+        generation=write.generation.number,
+        document_id=write.id,
+        version=write.version,
+        partition=partition,
+        sequence_number=write.change.sequence_number,
+        created_at=write.change.created_at,
+        code=rejection.code,
+        message=rejection.message,
+        record=json.dumps(stream_record(write.change)).encode(),
+    )
+
+
+def poison_letter(poison: Poison, target: str, version: int, partition: str) -> DeadLetter:
+    """Make the letter of a record that could not be decoded; it belongs to no collection."""
+    return DeadLetter(
+        table=poison.table,
+        target=target,
+        collection="",
+        generation=0,
+        document_id="",
+        version=version,
+        partition=partition,
+        sequence_number=poison.sequence_number,
+        created_at=0.0,
+        code=UNDECODABLE,
+        message=poison.reason,
+        record=poison.raw,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Redriver:
+    """Applies letters of one table and target again, when someone asked for it.
+
+    A letter keeps its change's version, so a newer document stays. One from a generation that is no longer fed has
+    nothing left to do: its item was read again for the new one.
+    """
+
+    table: Table
+    target: Target
+    dead_letters: DeadLetterStore
+    fetch: Fetch
+
+    def run(self, generations: Mapping[str, int]) -> None:
+        """Apply what was asked for, oldest first. `generations`: the number that is fed, by collection."""
+        for letter in self.dead_letters.letters(state="redrive"):
+            if letter.table == self.table.name and letter.target == self.target.name:
+                self._redrive(letter, generations)
+
+    def _redrive(self, letter: DeadLetter, generations: Mapping[str, int]) -> None:
+        if letter.collection and letter.generation != generations.get(letter.collection):
+            self.dead_letters.settle(letter.number)
+            return
+        try:
+            change = decode_record(json.loads(letter.record), table=self.table.name, keys=self.table.keys)
+        except (DecodeError, LookupError, TypeError, AttributeError, ValueError) as error:
+            self.dead_letters.settle(letter.number, code=UNDECODABLE, message=str(error))
+            return
+        if time.time() - letter.stored_at > TOMBSTONE_RETENTION_SECONDS:
+            change = self._afresh(change)
+        rejections = self.target.apply(list(self._writes(letter, change, generations)))
+        code, message = (rejections[0].code, rejections[0].message) if rejections else ("", "")
+        self.dead_letters.settle(letter.number, code=code, message=message)
+
+    def _writes(self, letter: DeadLetter, change: Change, generations: Mapping[str, int]) -> Iterator[Write]:
+        for collection, document in route(change, self.table.routes):
+            if collection in generations and letter.collection in {"", collection}:
+                generation = Generation(collection, generations[collection])
+                yield Write(generation, change.id, letter.version, document, change)
+
+    def _afresh(self, change: Change) -> Change:
+        """Past the retention of tombstones an old state could come back to life: take the item's state of now."""
+        item = self.fetch(change.key)
+        if item is None:
+            return replace(change, kind="remove", new=None, old=None, old_known=False)
+        return replace(change, kind="modify", new=render(item), old=None, old_known=False)

@@ -1,0 +1,54 @@
+"""Reports: what a worker says of itself, once a second while it lives, per table and target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a worker knows of one table and target at one moment. Times are epoch seconds, 0.0: never.
+
+    Attributes:
+        written_at: When the report was made.
+        polled_at: Last successful poll of the source.
+        confirmed_at: Last time the target confirmed a batch.
+        waiting_since: Since when changes have been read and none of them confirmed; 0.0 when nothing waits.
+        waiting: Changes read and not yet confirmed.
+        applied_at: Creation time of the newest change confirmed.
+        behind_seconds: Age of the oldest change known to be unconfirmed; 0.0 when caught up.
+        caught_up: DESIGN's first strength: empty pages for 3 s or newest record under 10 s old, and all confirmed.
+        scanned: Rows scanned so far by the running scan; `scan_total` is the service's estimate, 0 without a scan.
+        confirmed: Changes confirmed since the worker started.
+        error_code: Code, message and hint of the last error, empty when the last attempt went well.
+    """
+
+    table: str
+    target: str
+    written_at: float
+    polled_at: float = 0.0
+    confirmed_at: float = 0.0
+    waiting_since: float = 0.0
+    waiting: int = 0
+    applied_at: float = 0.0
+    behind_seconds: float = 0.0
+    caught_up: bool = False
+    scanned: int = 0
+    scan_total: int = 0
+    confirmed: int = 0
+    error_code: str = ""
+    error_message: str = ""
+    error_hint: str = ""
+
+
+class ReportStore(Protocol):
+    """The newest report of each table and target."""
+
+    def save_report(self, report: Report) -> None:
+        """Replace the report of its table and target."""
+        ...
+
+    def reports(self) -> list[Report]:
+        """List the newest report of each table and target."""
+        ...

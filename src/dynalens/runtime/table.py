@@ -1,0 +1,178 @@
+"""One table in the worker: described, captured, and begun anew when its stream turns out to be another one."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from dynalens.backfill import Scan, Wanted
+from dynalens.config import CollectionConfig, SourceConfig, fingerprint
+from dynalens.dead_letter import DeadLetterStore
+from dynalens.errors import DynalensError
+from dynalens.pipeline import Table, TablePipeline
+from dynalens.position import PositionStore
+from dynalens.report import Report
+from dynalens.retry import RetryPolicy
+from dynalens.source import Source
+from dynalens.source.aws import Aws
+from dynalens.source.scan import ScanSource
+from dynalens.source.streams import StreamSource
+from dynalens.source.table import TableInfo, require_new_images, require_stream, table_info
+from dynalens.target import Target
+from dynalens.transform import Route
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 30.0
+"""How often the table is described again: its stream may have been turned off, or the table created anew."""
+AGAIN_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What all tables of a worker share."""
+
+    source: SourceConfig
+    aws: Aws
+    targets: Sequence[Target]
+    store: PositionStore
+    dead_letters: DeadLetterStore
+    owner: str
+    retries: RetryPolicy
+
+
+class TableWorker:
+    """Keeps the collections of one table up to date in a thread of its own, whatever happens to the table.
+
+    Args:
+        name: The table's name.
+        collections: Its collections.
+        parts: What it shares with other tables.
+    """
+
+    def __init__(self, name: str, collections: Mapping[str, CollectionConfig], parts: Parts) -> None:
+        self._name = name
+        self._collections = collections
+        self._parts = parts
+        self._stop = threading.Event()
+        self._drain_seconds = 0.0
+        self._pipeline: TablePipeline | None = None
+        self._error: DynalensError | None = None
+        self._started_at = time.time()
+        self._thread = threading.Thread(target=self._run, name=f"table-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self, drain_seconds: float) -> None:
+        """Apply and commit what was read, for at most `drain_seconds`, then end. Returns at once."""
+        self._drain_seconds = drain_seconds
+        self._stop.set()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the end; say whether it came."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def reports(self) -> list[Report]:
+        """Give a report for each target, with what is wrong with the table itself where nothing else is."""
+        pipeline, error = self._pipeline, self._error
+        if pipeline is not None:
+            reports = pipeline.reports()
+        else:
+            now = time.time()
+            reports = [
+                Report(table=self._name, target=target.name, written_at=now, polled_at=self._started_at)
+                for target in self._parts.targets
+            ]
+        return reports if error is None else [_with(report, error) for report in reports]
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                info = self._describe()
+            except DynalensError as error:
+                log.warning("%s: %s %s", self._name, error.message, error.hint)
+                self._error = error
+                self._stop.wait(AGAIN_SECONDS)
+            else:
+                self._capture(info)
+
+    def _describe(self) -> TableInfo:
+        info = table_info(self._parts.aws, self._name, stop=self._stop)
+        require_stream(info)
+        require_new_images(info)
+        return info
+
+    def _capture(self, info: TableInfo) -> None:
+        """Run a pipeline on the table's stream until the worker stops or the stream is another one."""
+        self._error = None
+        self._pipeline = self._open(info)
+        self._pipeline.start()
+        try:
+            while not self._stop.wait(LOOK_SECONDS) and self._is_same(info):
+                pass
+        finally:
+            self._pipeline.stop(self._drain_seconds)
+            self._pipeline.join(self._drain_seconds + 1.0)
+
+    def _is_same(self, info: TableInfo) -> bool:
+        """Look at the table again. A stream that is off is still drained: its records stay for 24 hours."""
+        try:
+            found = self._describe()
+        except DynalensError as error:
+            log.warning("%s: %s %s", self._name, error.message, error.hint)
+            self._error = error
+            return True
+        self._error = None
+        return found.stream_arn == info.stream_arn
+
+    def _open(self, info: TableInfo) -> TablePipeline:
+        parts = self._parts
+        return TablePipeline(
+            table=Table(
+                name=self._name,
+                stream=info.stream_arn,
+                keys=info.keys,
+                items=info.item_count,
+                collections=self._collections,
+                wanted={
+                    target.name: [
+                        Wanted(name, fingerprint(collection, target.name))
+                        for name, collection in self._collections.items()
+                    ]
+                    for target in parts.targets
+                },
+                routes=tuple(Route(name, collection.where) for name, collection in self._collections.items()),
+                owner=parts.owner,
+            ),
+            stream=StreamSource(parts.aws, info, stop=self._stop),
+            scans=lambda scan: self._scan(info, scan),
+            targets=parts.targets,
+            store=parts.store,
+            dead_letters=parts.dead_letters,
+            fetch=lambda key: parts.aws.item(self._name, key),
+            segments=parts.source.scan_segments,
+            retries=parts.retries,
+        )
+
+    def _scan(self, info: TableInfo, scan: Scan) -> Source:
+        return ScanSource(
+            self._parts.aws,
+            info,
+            copy=scan.id,
+            segments=scan.segments,
+            read_units=self._parts.source.scan_read_units,
+            consistent=scan.consistent,
+            stop=self._stop,
+        )
+
+
+def _with(report: Report, error: DynalensError) -> Report:
+    if report.error_code:
+        return report
+    return replace(report, caught_up=False, error_code=error.code, error_message=error.message, error_hint=error.hint)

@@ -1,0 +1,57 @@
+"""Every limit of the server in one place. An error that a limit causes names it and its value."""
+
+from __future__ import annotations
+
+HEAD_BYTES = 16 * 1024
+"""Request line and headers of one request, in bytes."""
+
+HEAD_SECONDS = 10.0
+"""A connection that has not sent a whole request head for this long is closed."""
+
+BODY_BYTES = 1024 * 1024
+"""One request body, in bytes."""
+
+BODY_SECONDS = 10.0
+"""A body must have arrived whole after this long."""
+
+JSON_DEPTH = 32
+"""Objects and arrays within each other in a request body: as deep as DynamoDB nests."""
+
+SQL_CHARACTERS = 50_000
+"""One SQL query, in characters."""
+
+SQL_PARAMETERS = 100
+"""Parameters of one SQL query."""
+
+LETTERS_PER_ANSWER = 1000
+"""Dead letters in one answer, and numbers in one request to redrive."""
+
+VIEWERS = 10_000
+"""Viewers of live events at once, fewer where the process may not open as many files."""
+
+TOPICS = 256
+"""Metrics and collections that are watched at once, by all viewers together."""
+
+TOPICS_PER_VIEWER = 32
+"""Metrics and collections that one viewer watches."""
+
+RING_BYTES = 1024 * 1024
+"""Frames kept per topic for viewers that fall behind, in bytes; shared by all viewers."""
+
+PIECE_BYTES = 16 * 1024
+"""What one viewer is handed at once, and what its connection buffers, in bytes: all that a slow viewer holds."""
+
+STUCK_SECONDS = 60.0
+"""A connection whose client took nothing for this long is closed."""
+
+HEARTBEAT_SECONDS = 15.0
+"""A viewer that got nothing else for about this long gets a comment, so that proxies keep the connection."""
+
+SHUTDOWN_SECONDS = 5
+"""Requests under way get this long to end when the server stops."""
+
+SPARE_DESCRIPTORS = 512
+"""Open files kept for everything but viewers."""
+
+READ_SECONDS = 30.0
+"""One answer of a store or a target; SQL has the target's own, stricter limit besides."""

@@ -1,0 +1,235 @@
+"""What requests and answers look like: the source of the OpenAPI document, and of validation where we build answers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from dynalens.server.limits import LETTERS_PER_ANSWER, SQL_CHARACTERS, SQL_PARAMETERS
+from dynalens.status import Phase
+
+LetterNumber = Annotated[int, Field(ge=1, le=2**63 - 1)]
+LetterState = Literal["waiting", "redrive", "done"]
+Json = Any
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong, and what to do instead."""
+
+    code: str = Field(description="A stable name of the reason.")
+    message: str
+    hint: str = Field(description="What to write, run or change instead; may be empty.")
+
+
+class ErrorAnswer(BaseModel):
+    """The one shape of every error."""
+
+    error: ErrorDetail
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"]
+    version: str
+
+
+class Ready(BaseModel):
+    """This process can answer."""
+
+    ready: Literal[True]
+    caught_up: bool
+
+
+class NotReadyReason(BaseModel):
+    """Why one collection in one target is not ready (or, if asked for, not caught up)."""
+
+    collection: str
+    target: str
+    phase: Phase
+    reason: str
+
+
+class NotReady(ErrorAnswer):
+    """This process cannot answer for everything yet."""
+
+    reasons: list[NotReadyReason]
+
+
+class GapStatus(BaseModel):
+    """Changes that were lost to a target; times in epoch seconds, 0 where unknown."""
+
+    partition: str
+    since: float
+    until: float
+    reason: str
+    found_at: float
+
+
+class TargetStatus(BaseModel):
+    """One collection in one target."""
+
+    collection: str
+    target: str
+    table: str
+    phase: Phase
+    ready: bool = Field(description="The first copy is complete.")
+    caught_up: bool
+    generation: int
+    progress: float = Field(description="Share of the running scan that is done, 0 to 1.")
+    lag_seconds: float
+    documents: int | None = Field(description="Live documents; null where the target does not count them now.")
+    waiting: int = Field(description="Changes read and not yet confirmed, of the whole table.")
+    dead_letters: int
+    gaps: list[GapStatus]
+    error: ErrorDetail | None = Field(description="The last error, null when the last attempt went well.")
+
+
+class PositionStatus(BaseModel):
+    """How far one open partition has been applied to one target."""
+
+    table: str
+    target: str
+    partition: str
+    position: str = Field(description="Sequence number or scan key; empty before the first.")
+
+
+class StatusAnswer(BaseModel):
+    """Everything that moves; times in epoch seconds."""
+
+    version: str
+    started_at: float
+    now: float
+    collections: list[TargetStatus]
+    positions: list[PositionStatus]
+    dead_letters: int = Field(description="All that wait, those of records that could not be decoded included.")
+
+
+class CollectionName(BaseModel):
+    """One collection."""
+
+    name: str
+    table: str
+    metrics: list[str]
+
+
+class CollectionsAnswer(BaseModel):
+    """All collections."""
+
+    collections: list[CollectionName]
+
+
+class FieldAnswer(BaseModel):
+    """One top-level attribute of a collection's documents."""
+
+    name: str
+    types: dict[str, int] = Field(description="JSON types seen, with the number of documents.")
+    column: str = Field(description="Type of the SQL column.")
+    drift: int = Field(description="Documents whose value does not fit the column; it is NULL there, whole in _doc.")
+
+
+class CollectionAnswer(CollectionName):
+    """One collection with its fields."""
+
+    documents: int
+    fields: list[FieldAnswer]
+
+
+class DocumentAnswer(BaseModel):
+    """One document, its JSON as it is stored."""
+
+    id: str
+    document: dict[str, Json]
+
+
+class SqlRequest(BaseModel):
+    """One query."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    query: str = Field(min_length=1, description=f"One SELECT, up to {SQL_CHARACTERS} characters.")
+    parameters: dict[str, Json] = Field(
+        default_factory=dict, max_length=SQL_PARAMETERS, description="Values of {name:Type} in the query."
+    )
+    format: Literal["json", "ndjson", "csv", "parquet"] = "json"
+
+
+class SqlColumn(BaseModel):
+    """One column of an answer."""
+
+    name: str
+    type: str
+
+
+class SqlAnswer(BaseModel):
+    """Rows, every digit as the engine gave it."""
+
+    columns: list[SqlColumn]
+    rows: list[list[Json]]
+    statistics: dict[str, Json]
+
+
+class MetricGroupAnswer(BaseModel):
+    """One group."""
+
+    group: dict[str, Json]
+    values: dict[str, Json]
+    exact: bool = Field(default=True, description="Present and false while a dead letter is missing from it.")
+
+
+class MetricAnswer(BaseModel):
+    """A metric with all its groups."""
+
+    metric: str
+    groups: list[MetricGroupAnswer]
+    total: dict[str, Json] | None = Field(description="Values over all groups; null where the metric keeps none.")
+    exact: bool = Field(default=True, description="Present and false where not everything is counted.")
+    phase: Phase | None = Field(default=None, description="Present where `exact` is.")
+
+
+class LetterSummary(BaseModel):
+    """One dead letter without its record. Versions are texts: they do not fit JavaScript's numbers."""
+
+    number: int
+    table: str
+    target: str
+    collection: str = Field(description="Empty where the record could not be decoded.")
+    generation: int
+    document_id: str
+    version: str
+    partition: str
+    sequence_number: str
+    created_at: float
+    stored_at: float
+    code: str
+    message: str
+    state: LetterState
+
+
+class LettersAnswer(BaseModel):
+    """Dead letters, oldest first."""
+
+    dead_letters: list[LetterSummary]
+
+
+class LetterAnswer(LetterSummary):
+    """One dead letter with its whole record in DynamoDB JSON."""
+
+    record: Json
+
+
+class RedriveRequest(BaseModel):
+    """Which dead letters to apply again."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    numbers: Annotated[list[LetterNumber], Field(min_length=1, max_length=LETTERS_PER_ANSWER)] | None = Field(
+        description="Their numbers, or null for all that wait."
+    )
+
+
+class RedriveAnswer(BaseModel):
+    """How many dead letters will be applied again."""
+
+    requested: int

@@ -1,0 +1,21 @@
+"""The routes of the HTTP API, by what they are about."""
+
+from __future__ import annotations
+
+from fastapi.routing import APIRoute
+
+from dynalens.server.routes import collections, dead_letters, health, home, live, sql
+
+ROUTERS = (
+    home.router,
+    health.router,
+    collections.router,
+    sql.router,
+    live.router,
+    dead_letters.router,
+)
+
+
+def all_routes() -> list[APIRoute]:
+    """List all routes, in the order in which they are tried."""
+    return [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]

@@ -1,0 +1,132 @@
+"""Collections, their documents and their metrics."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query
+from starlette.responses import Response
+
+from dynalens.change import typed_item
+from dynalens.errors import NotFoundError
+from dynalens.server.answers import MEDIA_TYPE, json_answer, rendered
+from dynalens.server.backend import Backend, missing_target, shortened
+from dynalens.server.documented import answers
+from dynalens.server.models import (
+    CollectionAnswer,
+    CollectionName,
+    CollectionsAnswer,
+    DocumentAnswer,
+    FieldAnswer,
+    MetricAnswer,
+)
+from dynalens.server.service import Here, metric_reader, read_metric
+from dynalens.target import DocumentReader
+
+router = APIRouter(prefix="/api/v1/collections", tags=["collections"])
+
+CollectionPath = Annotated[str, Path(description="A collection's name.", examples=["donations"])]
+
+_NAME = {"name": "donations", "table": "Donations", "metrics": ["by_platform"]}
+_FIELD = {"name": "amount", "types": {"number": 9999, "string": 1}, "column": "Nullable(Decimal(38, 10))", "drift": 1}
+_DOCUMENT = {
+    "id": "S:a@test.com|S:2019-08-07T07:26:56",
+    "document": {
+        "email": "a@test.com",
+        "donatedAt": "2019-08-07T07:26:56",
+        "platform": "Facebook",
+        "amount": 10,
+    },
+}
+_METRIC = {
+    "metric": "donations.by_platform",
+    "groups": [{"group": {"platform": "Phone"}, "values": {"count": 2, "amount_sum": 60}}],
+    "total": {"count": 2, "amount_sum": 60},
+}
+
+
+@router.get("", summary="All collections", responses=answers({"collections": [_NAME]}))
+async def collections(here: Here) -> CollectionsAnswer:
+    """List the names of collections, of their tables and of their metrics."""
+    return CollectionsAnswer(collections=[_name(here.backend, name) for name in here.backend.config.collections])
+
+
+def _name(backend: Backend, name: str) -> CollectionName:
+    collection = backend.collection(name)
+    return CollectionName(name=name, table=collection.table, metrics=list(collection.metrics))
+
+
+@router.get(
+    "/{collection}",
+    summary="One collection and its fields",
+    responses=answers({**_NAME, "documents": 10000, "fields": [_FIELD]}, 404, 503),
+)
+async def collection(here: Here, collection: CollectionPath) -> CollectionAnswer:
+    """Count the documents, and list the fields with the JSON types seen."""
+    name = _name(here.backend, collection)
+    reader = _documents(here.backend)
+    documents = await here.targets.run(reader.count, collection)
+    fields = await here.targets.run(reader.fields, collection)
+    return CollectionAnswer(
+        **name.model_dump(),
+        documents=documents,
+        fields=[
+            FieldAnswer(name=field.name, types=dict(field.types), column=field.column, drift=field.drift)
+            for field in fields
+        ],
+    )
+
+
+@router.get(
+    "/{collection}/documents/{id:path}",
+    summary="One document",
+    response_model=DocumentAnswer,
+    responses=answers(_DOCUMENT, 400, 404, 503),
+)
+async def document(
+    here: Here,
+    collection: CollectionPath,
+    id: Annotated[str, Path(description="The document's id, percent-encoded.", examples=["a@test.com"])],  # noqa: A002
+    format: Annotated[  # noqa: A002 - the name of the parameter in the URL
+        Literal["json", "dynamodb"], Query(description="`dynamodb` gives typed attributes.")
+    ] = "json",
+) -> Response:
+    """Give a document as it is stored, every digit kept."""
+    here.backend.collection(collection)
+    stored = await here.targets.run(_documents(here.backend).document, collection, id)
+    if stored is None:
+        raise NotFoundError(
+            f"There is no document {shortened(id)!r} in {collection}.",
+            hint="Give the id percent-encoded, as it stands in the column _id of the collection's SQL view.",
+        )
+    if format == "dynamodb":
+        return json_answer({"id": stored.id, "document": typed_item(stored.json, stored.types)})
+    return Response(b'{"id":%b,"document":%b}' % (rendered(stored.id), stored.json), media_type=MEDIA_TYPE)
+
+
+def _documents(backend: Backend) -> DocumentReader:
+    if backend.documents is None:
+        raise missing_target("sql", "chdb://./data/sql")
+    return backend.documents
+
+
+@router.get(
+    "/{collection}/metrics/{metric}",
+    summary="One metric",
+    response_model=MetricAnswer,
+    responses=answers(_METRIC, 404, 503),
+)
+async def metric(
+    here: Here,
+    collection: CollectionPath,
+    metric: Annotated[str, Path(description="A metric's name.", examples=["by_platform"])],
+) -> Response:
+    """Give all groups of a metric and its total, of one moment.
+
+    Where not everything is counted, `exact` is false and `phase` says why: the first copy is not complete, a gap is
+    open, or a dead letter waits (then the groups that miss something say so themselves).
+    """
+    here.backend.metric(collection, metric)
+    metric_reader(here.backend)
+    snapshot = await here.targets.run(read_metric, here.backend, collection, metric)
+    return Response(snapshot.json, media_type=MEDIA_TYPE)

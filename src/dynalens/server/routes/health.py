@@ -1,0 +1,180 @@
+"""How this process and its collections are: for people, orchestrators and Prometheus."""
+
+from __future__ import annotations
+
+import time
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from dynalens.server.answers import error_answer, json_answer
+from dynalens.server.backend import Backend
+from dynalens.server.documented import answers
+from dynalens.server.exposition import MEDIA_TYPE, exposition
+from dynalens.server.models import (
+    Alive,
+    ErrorDetail,
+    GapStatus,
+    NotReady,
+    NotReadyReason,
+    PositionStatus,
+    Ready,
+    StatusAnswer,
+    TargetStatus,
+)
+from dynalens.server.service import Here
+from dynalens.status import CollectionStatus
+
+router = APIRouter(tags=["health"])
+
+_REASON = {"collection": "donations", "target": "sql", "phase": "backfilling", "reason": "40 % of the first copy done"}
+_NOT_READY = {
+    "error": {"code": "not_ready", "message": "1 of 2 are not ready.", "hint": "Wait, or see GET /api/v1/status."},
+    "reasons": [_REASON],
+}
+_STATUS = {
+    "version": "1.0.0",
+    "started_at": 1754550000.0,
+    "now": 1754550060.5,
+    "collections": [
+        {
+            "collection": "donations",
+            "target": "sql",
+            "table": "Donations",
+            "phase": "streaming",
+            "ready": True,
+            "caught_up": True,
+            "generation": 1,
+            "progress": 1.0,
+            "lag_seconds": 0.4,
+            "documents": 10000,
+            "waiting": 0,
+            "dead_letters": 0,
+            "gaps": [],
+            "error": None,
+        }
+    ],
+    "positions": [
+        {"table": "Donations", "target": "sql", "partition": "shardId-1", "position": "111100000000000000000000001"}
+    ],
+    "dead_letters": 0,
+}
+
+
+@router.get("/healthz", summary="Is the process alive?", responses=answers({"status": "ok", "version": "1.0.0"}))
+async def healthz(here: Here) -> Alive:
+    """Answer, whatever state the collections are in."""
+    return Alive(status="ok", version=here.backend.version)
+
+
+@router.get(
+    "/readyz",
+    summary="Can this process answer?",
+    response_model=Ready,
+    responses={
+        **answers({"ready": True, "caught_up": True}, 400),
+        503: {
+            "description": "Not ready, with the reasons.",
+            "model": NotReady,
+            "content": {"application/json": {"example": _NOT_READY}},
+        },
+    },
+)
+async def readyz(here: Here, *, caught_up: bool = False) -> Response:
+    """Answer 200 once every first copy is complete; with `caught_up=true`, only while everything is caught up."""
+    statuses = await here.stores.run(here.backend.statuses, time.time())
+    reasons = [
+        NotReadyReason(collection=status.collection, target=status.target, phase=status.phase, reason=_reason(status))
+        for status in statuses
+        if not status.ready or (caught_up and not status.caught_up)
+    ]
+    if statuses and not reasons:
+        return json_answer({"ready": True, "caught_up": all(status.caught_up for status in statuses)})
+    return error_answer(
+        503,
+        "not_ready",
+        f"{len(reasons)} of {len(statuses)} are not {'caught up' if caught_up else 'ready'}.",
+        "Wait, or see GET /api/v1/status.",
+        reasons=[reason.model_dump() for reason in reasons],
+    )
+
+
+def _reason(status: CollectionStatus) -> str:
+    if status.error_message:
+        return status.error_message
+    if status.gaps:
+        return status.gaps[0].reason
+    if not status.ready:
+        return f"{status.progress:.0%} of the first copy done"
+    return f"{status.waiting} changes wait, {status.lag_seconds:.1f} s behind"
+
+
+@router.get(
+    "/metrics",
+    summary="Prometheus metrics",
+    response_class=Response,
+    responses=answers(
+        'dynalens_lag_seconds{table="Donations",collection="donations",target="sql"} 0.4\n', 503, media_type=MEDIA_TYPE
+    ),
+)
+async def metrics(here: Here) -> Response:
+    """Give lag, phases, dead letters and more in Prometheus' text format."""
+    text = await here.stores.run(
+        exposition,
+        here.backend,
+        requests=here.traffic.requests,
+        viewers=len(here.hub.viewers) if here.hub else 0,
+        now=time.time(),
+    )
+    return Response(text, media_type=MEDIA_TYPE)
+
+
+@router.get("/api/v1/status", summary="Status of every collection and target", responses=answers(_STATUS, 503))
+async def status(here: Here) -> StatusAnswer:
+    """Give phase, progress, lag, gaps, dead letters and positions."""
+    documents = await here.targets.run(here.backend.document_counts)
+    return await here.stores.run(_status, here.backend, documents)
+
+
+def _status(backend: Backend, documents: dict[str, int]) -> StatusAnswer:
+    now = time.time()
+    return StatusAnswer(
+        version=backend.version,
+        started_at=backend.started_at,
+        now=now,
+        collections=[_target(status, documents) for status in backend.statuses(now)],
+        positions=[
+            PositionStatus(
+                table=table, target=state.target, partition=state.partition.id, position=state.position.token
+            )
+            for table, state in backend.open_positions()
+        ],
+        dead_letters=sum(backend.dead_letters.waiting_counts().values()),
+    )
+
+
+def _target(status: CollectionStatus, documents: dict[str, int]) -> TargetStatus:
+    failed = status.error_code or status.error_message
+    return TargetStatus(
+        collection=status.collection,
+        target=status.target,
+        table=status.table,
+        phase=status.phase,
+        ready=status.ready,
+        caught_up=status.caught_up,
+        generation=status.generation,
+        progress=status.progress,
+        lag_seconds=status.lag_seconds,
+        documents=documents.get(status.collection) if status.target == "sql" else None,
+        waiting=status.waiting,
+        dead_letters=status.dead_letters,
+        gaps=[
+            GapStatus(
+                partition=gap.partition, since=gap.since, until=gap.until, reason=gap.reason, found_at=gap.found_at
+            )
+            for gap in status.gaps
+        ],
+        error=ErrorDetail(code=status.error_code or "error", message=status.error_message, hint=status.error_hint)
+        if failed
+        else None,
+    )

@@ -1,0 +1,111 @@
+"""What routes work with: the backend, the threads that ask it, and the hub of live events."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import orjson
+from fastapi import Depends, Request
+
+from dynalens.server.answers import rendered
+from dynalens.server.backend import Backend, missing_target
+from dynalens.server.guard import Traffic
+from dynalens.server.limits import READ_SECONDS
+from dynalens.server.live import Hub
+from dynalens.server.readers import Readers
+from dynalens.server.topic import Snapshot
+from dynalens.status import Phase
+from dynalens.target import MetricGroup, MetricReader, MetricSnapshot
+
+_NOT_WHOLE: frozenset[Phase] = frozenset({"backfilling", "gap"})
+
+
+def _stores() -> Readers:
+    return Readers("the stores", threads=2, waiting=64, seconds=READ_SECONDS)
+
+
+def _targets() -> Readers:
+    return Readers("documents and metrics", threads=8, waiting=64, seconds=READ_SECONDS)
+
+
+def _queries() -> Readers:
+    return Readers("SQL", threads=4, waiting=16, seconds=2 * READ_SECONDS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """One server's state. Threads are apart, so that slow SQL holds up no document and a dead target no status."""
+
+    backend: Backend
+    traffic: Traffic = field(default_factory=Traffic)
+    stores: Readers = field(default_factory=_stores)
+    targets: Readers = field(default_factory=_targets)
+    queries: Readers = field(default_factory=_queries)
+    hub: Hub | None
+
+    @classmethod
+    def over(cls, backend: Backend) -> Service:
+        """Make the service of a backend, with a hub where it has metrics."""
+        targets = _targets()
+
+        async def snapshot(collection: str, metric: str) -> Snapshot:
+            return await targets.run(read_metric, backend, collection, metric)
+
+        hub = Hub(backend.metrics, snapshot) if backend.metrics is not None else None
+        return cls(backend=backend, targets=targets, hub=hub)
+
+
+async def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+Here = Annotated[Service, Depends(_service)]
+"""The service, as a parameter of a route."""
+
+
+def metric_reader(backend: Backend) -> MetricReader:
+    """Give the target that keeps metrics.
+
+    Raises:
+        NotFoundError: None is configured.
+    """
+    if backend.metrics is None:
+        raise missing_target("metrics", "valkey://embedded")
+    return backend.metrics
+
+
+def read_metric(backend: Backend, collection: str, metric: str) -> Snapshot:
+    """Read a metric and render it as routes and live events give it. Blocks on target and stores.
+
+    Raises:
+        NotFoundError: No metrics target is configured.
+        TargetError: The target cannot be read now.
+    """
+    snapshot = metric_reader(backend).metric(collection, metric)
+    phase = backend.phase(collection, "metrics", time.time())
+    return Snapshot(snapshot.revision, _metric_json(snapshot, phase))
+
+
+def _metric_json(snapshot: MetricSnapshot, phase: Phase) -> bytes:
+    counted = [*snapshot.groups, *([snapshot.total] if snapshot.total else [])]
+    exact = phase not in _NOT_WHOLE and all(group.exact for group in counted)
+    return rendered(
+        {
+            "metric": f"{snapshot.collection}.{snapshot.metric}",
+            "groups": [_group(group) for group in snapshot.groups],
+            "total": _values(snapshot.total) if snapshot.total else None,
+            **({} if exact else {"exact": False, "phase": phase}),
+        }
+    )
+
+
+def _group(group: MetricGroup) -> dict[str, object]:
+    attributes = {name: orjson.Fragment(value) for name, value in group.group.items()}
+    return {"group": attributes, "values": _values(group), **({} if group.exact else {"exact": False})}
+
+
+def _values(group: MetricGroup) -> dict[str, orjson.Fragment]:
+    return {name: orjson.Fragment(number) for name, number in group.values.items()}

@@ -1,0 +1,249 @@
+"""Targets: where collections are kept. The contract that every target fulfils, and the rows that it is given.
+
+A target orders writes to one document by version alone: the higher one stays, whatever order they arrive in, deletes
+included. It remembers beside the documents what the position store may forget: the highest epoch ever drawn for it
+and the position applied per partition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from dynalens.change import Change, Document
+from dynalens.config import CollectionConfig
+from dynalens.partition import Position
+
+VERSION_BITS = 32
+"""Low bits of a version: the ordinal; the epoch stands above them."""
+
+TOMBSTONE_RETENTION_SECONDS = 7 * 24 * 3600
+"""How long deletes are remembered: the assumption is that no process sleeps longer with a request unsent."""
+
+
+def version(epoch: int, ordinal: int) -> int:
+    """Give the 63-bit fencing version of the `ordinal`-th change read under `epoch`.
+
+    Raises:
+        ValueError: A part is out of range: the epoch must fit 31 bits, the ordinal 32.
+    """
+    if not (0 <= epoch < 1 << 31 and 0 <= ordinal < 1 << VERSION_BITS):
+        msg = f"version parts out of range: epoch {epoch}, ordinal {ordinal}"
+        raise ValueError(msg)
+    return (epoch << VERSION_BITS) | ordinal
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Generation:
+    """One complete build of a collection in one target; its text form is `donations@1`."""
+
+    collection: str
+    number: int
+
+    def __str__(self) -> str:
+        """Give the name that the target keeps it under."""
+        return f"{self.collection}@{self.number}"
+
+
+class Write(NamedTuple):
+    """One upsert (a document) or delete (None) of one document, ordered by its version."""
+
+    generation: Generation
+    id: str
+    version: int
+    document: Document | None
+    change: Change
+
+
+class Rejection(NamedTuple):
+    """A write that the target cannot hold; the rest of its batch was applied. It goes to the dead-letter store."""
+
+    write: Write
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a target remembers of a table.
+
+    Attributes:
+        epoch: The highest epoch ever raised for the table; 0 when none was.
+        marks: The position applied, by partition id.
+        generations: The generations that exist in the target, complete or being built.
+    """
+
+    epoch: int = 0
+    marks: Mapping[str, Position] = field(default_factory=dict)
+    generations: frozenset[Generation] = frozenset()
+
+
+class Target(Protocol):
+    """One place that keeps collections. Called by one writer thread per table; readers may run beside it.
+
+    Every method raises `TargetError` when the target cannot be reached or refuses the request as a whole; then
+    nothing of that call counts as confirmed, whatever part of it may have landed.
+    """
+
+    name: str
+    """`sql`, `metrics` or `search`."""
+
+    def recall(self, table: str) -> Memory:
+        """Read what the target remembers of `table`. Called on start and after every failure, before any write."""
+        ...
+
+    def raise_epoch(self, table: str, epoch: int) -> None:
+        """Remember `epoch` durably, before the first write under it. Never lowers what is remembered."""
+        ...
+
+    def create(self, generation: Generation, collection: CollectionConfig) -> None:
+        """Make room for a generation. Called before its first write; doing it again changes nothing."""
+        ...
+
+    def serve(self, generation: Generation) -> None:
+        """Let readers see this generation of its collection from now on, in one atomic step."""
+        ...
+
+    def drop(self, generation: Generation) -> None:
+        """Forget a generation that is no longer served. One that does not exist is no error."""
+        ...
+
+    def apply(self, writes: Sequence[Write]) -> list[Rejection]:
+        """Apply a batch; return when it is durable, with the writes that the target cannot hold.
+
+        A write at or below the version that the target holds for its id is ignored (equal versions only repeat).
+        Two writes of one id may stand in one batch, in rising order of version. An empty batch is allowed.
+        """
+        ...
+
+    def mark(self, table: str, marks: Mapping[str, Position]) -> None:
+        """Remember the positions applied, by partition id. Called after `apply` returned, before the store's commit."""
+        ...
+
+    def sweep(self, older_than: float) -> int:
+        """Remove tombstones written before `older_than` (epoch seconds); return how many.
+
+        Each only at exactly the version seen and only once no older row of its id is left, in one atomic step.
+        """
+        ...
+
+    def ping(self) -> None:
+        """Return when the target answers."""
+        ...
+
+    def close(self) -> None:
+        """Release what the target holds open. What was applied stays."""
+        ...
+
+
+class StoredDocument(NamedTuple):
+    """One document as a target gives it back: plain JSON, and its type hints (`dynalens.change.typed_item`)."""
+
+    id: str
+    json: bytes
+    types: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One top-level attribute of a collection: JSON types seen in live documents, with counts.
+
+    `types` maps `string`, `number`, `bool`, `null`, `array`, `map` to document counts; `drift` counts documents whose
+    value does not fit the column of the field.
+    """
+
+    name: str
+    types: Mapping[str, int]
+    column: str = ""
+    drift: int = 0
+
+
+class DocumentReader(Protocol):
+    """A target that gives whole documents back."""
+
+    def document(self, collection: str, document_id: str) -> StoredDocument | None:
+        """Read one live document of the served generation by id; None when there is none."""
+        ...
+
+    def count(self, collection: str) -> int:
+        """Count the live documents of the served generation."""
+        ...
+
+    def fields(self, collection: str) -> list[Field]:
+        """List the top-level attributes with the types seen, most frequent first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SqlResult:
+    """The answer to one SQL query, rendered: `body` is sent as it is, so that every digit the engine gave arrives."""
+
+    content_type: str
+    body: bytes
+    rows: int
+
+
+class SqlReader(Protocol):
+    """A target that answers SQL over the collections' views, read-only and within limits."""
+
+    def query(self, query: str, parameters: Mapping[str, object], *, output: str = "json") -> SqlResult:
+        """Run one SELECT (or DESCRIBE of a view) with `{name:Type}` parameters.
+
+        `output`: `json` (`{"columns": [{"name", "type"}], "rows": [[...]], "statistics": {...}}`), `ndjson`, `csv`
+        or `parquet`.
+
+        Raises:
+            QueryRefusedError: It reads or calls what queries may not touch.
+            RequestError: The engine cannot parse or run it; the message is the engine's, without its stack.
+            QueryLimitError: It passed the limit of time, memory, rows or bytes that the message names.
+            BusyError: Too many queries are running.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MetricGroup:
+    """One group of a metric. Values are JSON number texts, every digit kept; `exact` is False after a dead letter."""
+
+    group: Mapping[str, bytes]
+    """Group attribute to its value as plain JSON."""
+    values: Mapping[str, str]
+    exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSnapshot:
+    """A metric at one moment. `revision` rises by one with each change, so that changes can be put after it."""
+
+    collection: str
+    metric: str
+    groups: Sequence[MetricGroup]
+    total: MetricGroup | None
+    revision: int
+
+
+class LiveEvent(NamedTuple):
+    """Something that just changed: `topic` is `metric:{collection}.{metric}` or `collection:{collection}`.
+
+    `payload` is JSON, sent to viewers as it is. Metric: `{"metric", "group", "values", "total", "exact"}` (absolute
+    values, never differences). Collection: `{"collection", "id", "document"}`, document null after a delete.
+    `revision` counts the changes of the topic.
+    """
+
+    topic: str
+    revision: int
+    payload: bytes
+
+
+class MetricReader(Protocol):
+    """A target that keeps metrics and tells what changes."""
+
+    def metric(self, collection: str, metric: str) -> MetricSnapshot:
+        """Read all groups of a metric of the served generation, and its total, in one consistent step."""
+        ...
+
+    def listen(self, topics: Sequence[str]) -> AbstractAsyncContextManager[AsyncIterator[LiveEvent]]:
+        """Hear the changes of topics from the moment the context is entered. Ends with `TargetError` when cut off."""
+        ...

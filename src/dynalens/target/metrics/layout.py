@@ -1,0 +1,108 @@
+"""Layout: the keys and channels that metrics are kept under, and the description of a generation that scripts read.
+
+All keys of a collection share the hash tag `{collection}`, so that one script may touch them on a cluster too:
+
+    dynalens:{donations}                        hash: what is served, layouts, the revision of the documents
+    dynalens:{donations}:1:contributions        hash: id to contribution
+    dynalens:{donations}:1:tombstones           sorted set: ids of deletes by time of writing
+    dynalens:{donations}:1:metric:by_platform   hash: groups, total and revision (`lua/library.lua`)
+    dynalens:table:{Donations}                  hash: epoch, marks and generations of a table
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from pydantic import TypeAdapter
+
+from dynalens.change import quoted_name
+from dynalens.config import MetricConfig, PublishConfig
+from dynalens.target import Generation
+from dynalens.target.metrics.publication import OWN_PREFIX
+
+TOTAL = "*"
+"""The total's name among the groups; no JSON text looks like it."""
+REPLACED = b"replaced"
+"""Sent on a metric's channel when another generation is served: what was read before is void."""
+
+
+def collection_key(collection: str) -> str:
+    """Name the hash of a collection, which all its other keys begin with."""
+    return f"{OWN_PREFIX}{{{collection}}}"
+
+
+def metric_key(generation: Generation, metric: str) -> str:
+    """Name the hash of one metric of a generation."""
+    return f"{collection_key(generation.collection)}:{generation.number}:metric:{metric}"
+
+
+def table_key(table: str) -> str:
+    """Name the hash of what is remembered of a table."""
+    return f"{OWN_PREFIX}table:{{{table}}}"
+
+
+def live_channel(topic: str) -> str:
+    """Name the channel of a topic (`LiveEvent.topic`)."""
+    return f"{OWN_PREFIX}live:{topic}"
+
+
+def layout(collection: str, metrics: Mapping[str, MetricConfig]) -> bytes:
+    """Describe a collection's metrics to the scripts, as JSON. What does not apply is left out: Lua knows no null."""
+    return orjson.dumps(
+        {
+            "collection": collection,
+            "live": live_channel(f"collection:{collection}"),
+            "metrics": [_metric(collection, name, metric) for name, metric in metrics.items()],
+        }
+    )
+
+
+_METRICS = TypeAdapter(dict[str, MetricConfig])
+
+
+def dump_metrics(metrics: Mapping[str, MetricConfig]) -> bytes:
+    """Write down what a generation counts, so that it is counted alike until the generation is dropped."""
+    return _METRICS.dump_json(dict(metrics))
+
+
+@lru_cache(maxsize=256)
+def load_metrics(stored: bytes) -> Mapping[str, MetricConfig]:
+    """Read what `dump_metrics` wrote."""
+    return _METRICS.validate_json(stored)
+
+
+def _metric(collection: str, name: str, metric: MetricConfig) -> dict[str, Any]:
+    return {
+        "name": name,
+        "topic": f'"{collection}.{name}"',
+        "live": live_channel(f"metric:{collection}.{name}"),
+        "attributes": [_member(attribute) for attribute in metric.group_by],
+        "sums": len(metric.sum),
+        "values": _values(metric),
+        "total": metric.total,
+        "publishes": metric.publish is not None,
+        **(_publication(metric.publish) if metric.publish else {}),
+    }
+
+
+def _values(metric: MetricConfig) -> list[dict[str, Any]]:
+    fields = metric.publish.fields if metric.publish else {}
+    values: list[dict[str, Any]] = [
+        {"json": _member(name), "field": fields.get(name, name), "sum": 0, "decimals": 0} for name in metric.values
+    ]
+    summed = values[1:] if metric.count else values
+    for place, (value, sum_) in enumerate(zip(summed, metric.sum.values(), strict=True), 1):
+        value.update(sum=place, decimals=sum_.decimals)
+    return values
+
+
+def _publication(publish: PublishConfig) -> dict[str, str]:
+    named = {"total_key": publish.total_key, "channel": publish.channel}
+    return {name: value for name, value in named.items() if value}
+
+
+def _member(name: str) -> str:
+    return quoted_name(name).decode()

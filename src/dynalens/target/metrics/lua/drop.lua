@@ -1,0 +1,24 @@
+-- Forget a generation whole, and what it publishes if it is the one that is served.
+--
+-- ARGV: generation.
+
+local generation = ARGV[1]
+
+local layout = redis.call('HGET', collection, 'layout:' .. generation)
+if not layout then
+  return 0
+end
+local metrics = open_metrics(cjson.decode(layout), generation)
+if redis.call('HGET', collection, 'serving') == generation then
+  for _, metric in ipairs(metrics) do
+    unpublish(metric, function() end)
+  end
+  redis.call('HDEL', collection, 'serving')
+end
+for _, metric in ipairs(metrics) do
+  redis.call('UNLINK', metric.hash)
+end
+local own = collection .. ':' .. generation
+redis.call('UNLINK', own .. ':contributions', own .. ':tombstones')
+redis.call('HDEL', collection, 'layout:' .. generation, 'metrics:' .. generation)
+return 1

@@ -1,0 +1,47 @@
+"""Scripts: what the server does in one atomic step. Their text is Lua, in `lua/`.
+
+A script is refused as a whole when the server is out of memory ("Script flags" in Valkey's "Eval scripts"), so that no
+write is ever half applied.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import redis
+
+_FOLDER = Path(__file__).parent / "lua"
+_SHEBANG = "#!lua\n"
+
+_RAISE_EPOCH = """
+-- Epochs have 31 bits, which a Lua number holds exactly.
+if tonumber(ARGV[1]) > tonumber(redis.call('HGET', KEYS[1], 'epoch') or 0) then
+  redis.call('HSET', KEYS[1], 'epoch', ARGV[1])
+end
+return 1
+"""
+
+
+class Scripts:
+    """The scripts, ready to be called; the client sends a script's text when the server does not know it.
+
+    Attributes:
+        apply: Applies writes (`lua/apply.lua`).
+        serve: Lets readers see a generation (`lua/serve.lua`).
+        drop: Forgets a generation (`lua/drop.lua`).
+        sweep: Forgets old tombstones (`lua/sweep.lua`).
+        tell: Tells viewers of documents (`lua/tell.lua`).
+        raise_epoch: Remembers the epoch ARGV[1] in the hash KEYS[1], unless a higher one is remembered.
+    """
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.apply = client.register_script(_text("apply"))
+        self.serve = client.register_script(_text("serve"))
+        self.drop = client.register_script(_text("drop"))
+        self.sweep = client.register_script(_text("sweep"))
+        self.tell = client.register_script(_text("tell"))
+        self.raise_epoch = client.register_script(_SHEBANG + _RAISE_EPOCH)
+
+
+def _text(name: str) -> str:
+    return _SHEBANG + (_FOLDER / "library.lua").read_text() + (_FOLDER / f"{name}.lua").read_text()

@@ -1,0 +1,286 @@
+"""The metrics target: continuous aggregates in Valkey or Redis, kept exact by one contribution per item.
+
+Durability: the server acknowledges a write once it stands in memory and, with `appendonly`, on its way into a log that
+has the order of execution. A server that dies, or a replica that takes over, may forget the newest of what it
+acknowledged, but only the newest: a prefix is left. A mark is sent after its rows were acknowledged, so a mark that
+survived stands for rows that survived, and `recall` never promises more than is there.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+
+import orjson
+from redis.typing import EncodableT, FieldT
+
+from dynalens.config import CollectionConfig
+from dynalens.partition import Position
+from dynalens.target import Generation, LiveEvent, Memory, MetricSnapshot, Rejection, Write
+from dynalens.target.metrics.connection import Server, check_server
+from dynalens.target.metrics.contribution import VERSION_DIGITS, Contribution, Tally, contribution, tallies
+from dynalens.target.metrics.layout import (
+    collection_key,
+    dump_metrics,
+    layout,
+    live_channel,
+    load_metrics,
+    table_key,
+)
+from dynalens.target.metrics.reader import MetricsReader
+from dynalens.target.metrics.script import Scripts
+
+log = logging.getLogger(__name__)
+
+WRITES_PER_SCRIPT = 200
+"""Writes that the server applies in one step: about 6 ms in which it answers nobody else."""
+TOLD_DOCUMENT_BYTES = 64 << 10
+"""Longer documents are announced without their content: every viewer would be sent a copy."""
+TOLD_WINDOW_SECONDS = 300
+"""How long, at least, the version of a document told to viewers is remembered where nothing else keeps it."""
+_SWEEP_LIMIT = 1_000
+
+
+class MetricsTarget:
+    """Implements `Target` and `MetricReader`. Safe to use from several threads.
+
+    Args:
+        server: The server, version 7 or newer, that keeps everything and throws nothing away.
+        collections: The configured collections, by name.
+        release: Called by `close`, for what was started for this target.
+    """
+
+    name = "metrics"
+
+    def __init__(
+        self,
+        server: Server,
+        collections: Mapping[str, CollectionConfig],
+        *,
+        release: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._server = server
+        self._client = server.client()
+        self._scripts = Scripts(self._client)
+        self._reader = MetricsReader(server, self._client, collections)
+        self._tables = {config.table for config in collections.values()}
+        self._release = release
+        self._tallies: dict[Generation, tuple[Tally, ...]] = {}
+        self._taken: set[bytes] = set()
+
+    # What is remembered of a table.
+
+    def recall(self, table: str) -> Memory:
+        """See `Target.recall`. After a flush nothing is remembered, generations included.
+
+        Raises:
+            TargetError: The server does not answer, or cannot keep what it is given (`check_server`).
+        """
+        check_server(self._server, self._client)
+        # What a generation counts is read again: it may have been lost and made anew.
+        self._tallies.clear()
+        epoch, marks, generations = 0, {}, set()
+        with self._server.answering():
+            remembered = self._client.hgetall(table_key(table))
+        for field, value in remembered.items():
+            kind, _, name = _text(field).partition(":")
+            if kind == "epoch":
+                epoch = int(value)
+            elif kind == "mark":
+                marks[name] = Position(*json.loads(value))
+            else:
+                generations.add(_generation(name))
+        return Memory(epoch, marks, frozenset(generations))
+
+    def raise_epoch(self, table: str, epoch: int) -> None:
+        """See `Target.raise_epoch`."""
+        with self._server.answering():
+            self._scripts.raise_epoch([table_key(table)], [epoch])
+
+    def mark(self, table: str, marks: Mapping[str, Position]) -> None:
+        """See `Target.mark`."""
+        fields: dict[FieldT, EncodableT] = {
+            f"mark:{partition}": json.dumps([position.ended, position.rank, position.token])
+            for partition, position in marks.items()
+        }
+        if fields:
+            with self._server.answering():
+                self._client.hset(table_key(table), mapping=fields)
+
+    # Generations.
+
+    def create(self, generation: Generation, collection: CollectionConfig) -> None:
+        """See `Target.create`. What the generation counts is kept with it; its layout is that of this release."""
+        own, counted = collection_key(generation.collection), f"metrics:{generation.number}"
+        with self._server.answering():
+            self._client.hsetnx(own, counted, dump_metrics(collection.metrics).decode())
+            stored = self._client.hget(own, counted)
+            if stored is None:
+                raise self._server.lost(f"it has no generation {generation}")
+            described = layout(generation.collection, load_metrics(stored))
+            self._client.hset(own, mapping={"table": collection.table, f"layout:{generation.number}": described})
+            # Listed last: a generation that is listed is there.
+            self._client.hset(table_key(collection.table), f"generation:{generation}", "1")
+        self._tallies.pop(generation, None)
+
+    def serve(self, generation: Generation) -> None:
+        """See `Target.serve`. Published keys change with it in the same step."""
+        with self._server.answering():
+            taken = self._scripts.serve([collection_key(generation.collection)], [generation.number])
+        self._warn(generation, taken)
+
+    def drop(self, generation: Generation) -> None:
+        """See `Target.drop`."""
+        own = collection_key(generation.collection)
+        with self._server.answering():
+            table = self._client.hget(own, "table")
+            self._scripts.drop([own], [generation.number])
+            # Unlisted last: until then a drop that failed can be found and repeated.
+            if table is not None:
+                self._client.hdel(table_key(_text(table)), f"generation:{generation}")
+        self._tallies.pop(generation, None)
+
+    def sweep(self, older_than: float) -> int:
+        """See `Target.sweep`."""
+        generations = [generation for table in sorted(self._tables) for generation in self._listed(table)]
+        return sum(self._sweep(generation, older_than) for generation in generations)
+
+    def _listed(self, table: str) -> list[Generation]:
+        with self._server.answering():
+            fields = [_text(field) for field in self._client.hkeys(table_key(table))]
+        return sorted(_generation(field.partition(":")[2]) for field in fields if field.startswith("generation:"))
+
+    def _sweep(self, generation: Generation, older_than: float) -> int:
+        forgotten, seen = 0, _SWEEP_LIMIT
+        while seen == _SWEEP_LIMIT:
+            with self._server.answering():
+                seen, removed = self._scripts.sweep(
+                    [collection_key(generation.collection)], [generation.number, repr(older_than), _SWEEP_LIMIT]
+                )
+            forgotten += removed
+        return forgotten
+
+    # Writes.
+
+    def apply(self, writes: Sequence[Write]) -> list[Rejection]:
+        """See `Target.apply`. A number that a sum cannot hold is rejected; everything else of its write counts.
+
+        Raises:
+            TargetError: The server does not answer or takes no writes, or has lost the generation.
+        """
+        by_generation: dict[Generation, list[Write]] = {}
+        for write in writes:
+            by_generation.setdefault(write.generation, []).append(write)
+        rejections: list[Rejection] = []
+        for generation, own in by_generation.items():
+            rejections += self._apply(generation, own)
+        return rejections
+
+    def _apply(self, generation: Generation, writes: Sequence[Write]) -> Iterator[Rejection]:
+        counted_by = self._counted_by(generation)
+        is_heard = self._is_heard(generation.collection)
+        if not counted_by:
+            self._tell(generation, writes if is_heard else ())
+            return
+        for first in range(0, len(writes), WRITES_PER_SCRIPT):
+            step = writes[first : first + WRITES_PER_SCRIPT]
+            yield from self._apply_step(generation, counted_by, step, is_heard=is_heard)
+
+    def _counted_by(self, generation: Generation) -> tuple[Tally, ...]:
+        known = self._tallies.get(generation)
+        if known is None:
+            with self._server.answering():
+                stored = self._client.hget(collection_key(generation.collection), f"metrics:{generation.number}")
+            if stored is None:
+                raise self._server.lost(f"it has no generation {generation}")
+            known = self._tallies[generation] = tallies(generation.collection, load_metrics(stored))
+        return known
+
+    def _apply_step(
+        self, generation: Generation, counted_by: Sequence[Tally], writes: Sequence[Write], *, is_heard: bool
+    ) -> Iterator[Rejection]:
+        contributions = [contribution(counted_by, write.version, write.document) for write in writes]
+        arguments: list[bytes | str | int] = [generation.number, repr(time.time()), len(contributions[0].keys)]
+        for write, made in zip(writes, contributions, strict=True):
+            arguments += [write.id, made.text, _event(write) if is_heard else b"", *made.keys]
+        with self._server.answering():
+            answers, *taken = self._scripts.apply([collection_key(generation.collection)], arguments)
+        self._warn(generation, taken)
+        for write, made, answer in zip(writes, contributions, answers.decode(), strict=True):
+            if made.problems and answer == _APPLIED:
+                yield _rejection(write, made)
+
+    def _tell(self, generation: Generation, writes: Sequence[Write]) -> None:
+        """Tell viewers of a collection without metrics. Nothing else is kept of it: its items would fill memory."""
+        window = int(time.time() // TOLD_WINDOW_SECONDS)
+        channel = live_channel(f"collection:{generation.collection}")
+        arguments: list[bytes | str | int] = [generation.number, channel, window, TOLD_WINDOW_SECONDS]
+        for write in writes:
+            arguments += [write.id, str(write.version).zfill(VERSION_DIGITS), _event(write)]
+        with self._server.answering():
+            self._scripts.tell([collection_key(generation.collection)], arguments)
+
+    def _is_heard(self, collection: str) -> bool:
+        with self._server.answering():
+            [(_, listeners)] = self._client.pubsub_numsub(live_channel(f"collection:{collection}"))
+        return bool(listeners)
+
+    def _warn(self, generation: Generation, taken: Sequence[bytes]) -> None:
+        for key in set(taken) - self._taken:
+            self._taken.add(key)
+            log.warning(
+                "a group of %s is not published: the key %r exists already and is not ours. "
+                "Delete or rename it, or begin the metric's publish key with a name of its own.",
+                generation,
+                key.decode(errors="replace"),
+            )
+
+    # Reading, and the rest.
+
+    def metric(self, collection: str, metric: str) -> MetricSnapshot:
+        """See `MetricReader.metric`."""
+        return self._reader.metric(collection, metric)
+
+    def listen(self, topics: Sequence[str]) -> AbstractAsyncContextManager[AsyncIterator[LiveEvent]]:
+        """See `MetricReader.listen`."""
+        return self._reader.listen(topics)
+
+    def ping(self) -> None:
+        """See `Target.ping`."""
+        with self._server.answering():
+            self._client.ping()
+
+    def close(self) -> None:
+        """See `Target.close`."""
+        self._client.close()
+        self._release()
+
+
+_APPLIED = "1"
+
+
+def _text(answer: bytes | str) -> str:
+    return answer.decode() if isinstance(answer, bytes) else answer
+
+
+def _generation(name: str) -> Generation:
+    collection, _, number = name.rpartition("@")
+    return Generation(collection, int(number))
+
+
+def _event(write: Write) -> bytes:
+    """Give what viewers are told of a write, as JSON."""
+    document = write.document
+    if document is not None and len(document.json) > TOLD_DOCUMENT_BYTES:
+        content = b'null,"truncated":true'
+    else:
+        content = document.json if document else b"null"
+    head = b'{"collection":"%s","id":%s,"document":' % (write.generation.collection.encode(), orjson.dumps(write.id))
+    return head + content + b"}"
+
+
+def _rejection(write: Write, made: Contribution) -> Rejection:
+    return Rejection(write, made.problems[0].code, " ".join(problem.message for problem in made.problems))

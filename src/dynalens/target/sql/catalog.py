@@ -1,0 +1,205 @@
+"""What the engine durably knows: the generations, their columns, and which one is served.
+
+There is no record beside the tables that could say something else. A generation is a table whose comment names the
+source table; a column's comment names its attribute; a view's comment names the generation that it shows. Each changes
+in one atomic step of the engine and is read back from it, so a process may be killed between any two steps.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from dynalens.change import Document
+from dynalens.errors import TargetError
+from dynalens.target import Generation
+from dynalens.target.sql.engine import literal, quoted, rows
+from dynalens.target.sql.schema import (
+    DATABASE,
+    Column,
+    changed_columns,
+    create_table,
+    create_view,
+    read_column,
+    table_name,
+)
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One generation as it stands in the engine.
+
+    Attributes:
+        table: The source table.
+        columns: The column of each attribute.
+        replaced: Columns that a wider one took the place of, and that are still to be dropped.
+    """
+
+    table: str
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    replaced: tuple[Column, ...] = ()
+
+    def with_columns(self, changed: Mapping[str, Column]) -> Build:
+        """Give the build with these columns, each under the next free number."""
+        before = [*self.columns.values(), *self.replaced]
+        last = max((column.number for column in before), default=0)
+        numbered = {
+            name: replace(column, number=number) for number, (name, column) in enumerate(changed.items(), last + 1)
+        }
+        replaced = tuple(self.columns[name] for name in changed if name in self.columns)
+        return replace(self, columns={**self.columns, **numbered}, replaced=self.replaced + replaced)
+
+
+class Catalog:
+    """Generations and views. One thread at a time changes it; `served` and `builds` may be read beside that.
+
+    Args:
+        client: A handle that may change definitions.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._unsure = False
+        # What each view was made for: a view behind its build is made again with the next write.
+        self._shown: dict[str, Build] = {}
+        self.builds: Mapping[Generation, Build] = {}
+        self.served: Mapping[str, Generation] = {}
+        client.command(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
+        self._load()
+        self._clean_up()
+
+    def _load(self) -> None:
+        self.builds = _read_builds(self._client)
+        views = rows(self._client, "SELECT name, comment FROM system.tables WHERE database = 'default'")
+        self.served = {
+            name: generation
+            for name, comment in views
+            if (generation := _read_generation(comment)) in self.builds and generation.collection == name
+        }
+        self._shown = {}
+        self._unsure = False
+
+    def _clean_up(self) -> None:
+        """End what a killed process left half done: a view's replacement, a drop, a widening."""
+        for (name,) in rows(self._client, "SELECT name FROM system.tables WHERE database = 'default'"):
+            if name not in self.served:
+                self._client.command(f"DROP TABLE default.{quoted(name)}")
+        for generation in self.served.values():
+            self._show(generation)
+        self.drop_replaced()
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Read everything back after a failed change, before the next one: it may have happened or not."""
+        if self._unsure:
+            self._load()
+        try:
+            yield
+        except BaseException:
+            self._unsure = True
+            raise
+
+    def build(self, generation: Generation) -> Build:
+        """Give a generation as it stands.
+
+        Raises:
+            TargetError: It does not exist.
+        """
+        try:
+            return self.builds[generation]
+        except KeyError:
+            raise TargetError(
+                f"There is no generation {generation} in the SQL target.",
+                hint=f"Build it: dynalens rebuild {generation.collection}",
+            ) from None
+
+    def create(self, generation: Generation, table: str) -> None:
+        """Make an empty generation, unless it exists."""
+        with self._changing():
+            self._client.command(create_table(generation, table))
+            if generation not in self.builds:
+                self.builds = {**self.builds, generation: Build(table)}
+
+    def serve(self, generation: Generation) -> None:
+        """Point the collection's view at a generation."""
+        with self._changing():
+            self._show(generation)
+            self.served = {**self.served, generation.collection: generation}
+
+    def drop(self, generation: Generation) -> None:
+        """Forget a generation, and the view if it still shows it."""
+        with self._changing():
+            if self.served.get(generation.collection) == generation:
+                self._client.command(f"DROP VIEW IF EXISTS default.{quoted(generation.collection)}")
+                self.served = {name: served for name, served in self.served.items() if served != generation}
+            self._client.command(f"DROP TABLE IF EXISTS {table_name(generation)}")
+            self.builds = {held: build for held, build in self.builds.items() if held != generation}
+
+    def make_room(self, generation: Generation, documents: Iterable[Document]) -> None:
+        """Add the columns that these documents ask for, before they are inserted; readers see them from then on."""
+        with self._changing():
+            build = self.build(generation)
+            changed = changed_columns(build.columns, documents)
+            if changed:
+                build = build.with_columns(changed)
+                added = ", ".join(f"ADD COLUMN {build.columns[name].definition()}" for name in changed)
+                self._client.command(f"ALTER TABLE {table_name(generation)} {added}")
+                self.builds = {**self.builds, generation: build}
+            if self.served.get(generation.collection) == generation and self._is_behind(generation):
+                self._show(generation)
+
+    def drop_replaced(self) -> None:
+        """Drop the columns that wider ones took the place of, once no view names them."""
+        with self._changing():
+            for generation, build in self.builds.items():
+                if build.replaced:
+                    dropped = ", ".join(f"DROP COLUMN {column.physical}" for column in build.replaced)
+                    self._client.command(f"ALTER TABLE {table_name(generation)} {dropped}")
+                    self.builds = {**self.builds, generation: replace(build, replaced=())}
+
+    def _show(self, generation: Generation) -> None:
+        build = self.build(generation)
+        self._client.command(create_view(generation, build.columns))
+        self._shown = {**self._shown, generation.collection: build}
+
+    def _is_behind(self, generation: Generation) -> bool:
+        shown = self._shown.get(generation.collection)
+        return shown is None or shown.columns is not self.builds[generation].columns
+
+
+def _read_builds(client: Client) -> dict[Generation, Build]:
+    where = f"database = {literal(DATABASE)}"
+    builds: dict[Generation, Build] = {}
+    for name, comment in rows(client, f"SELECT name, comment FROM system.tables WHERE {where}"):  # noqa: S608
+        generation = _read_generation(name)
+        if generation is not None:
+            builds[generation] = Build(json.loads(comment)["table"])
+    listed = rows(
+        client,
+        f"SELECT table, name, type, comment FROM system.columns WHERE {where} AND comment != ''",  # noqa: S608
+    )
+    for table, physical, type_, comment in listed:
+        generation, column = _read_generation(table), read_column(physical, type_, comment)
+        if generation in builds and column is not None:
+            builds[generation] = _with_column(builds[generation], column)
+    return builds
+
+
+def _with_column(build: Build, column: Column) -> Build:
+    """Of two columns of one attribute the later one is the wider: the process ended before the other was dropped."""
+    held = build.columns.get(column.name)
+    if held is not None and held.number > column.number:
+        return replace(build, replaced=(*build.replaced, column))
+    replaced = build.replaced if held is None else (*build.replaced, held)
+    return replace(build, columns={**build.columns, column.name: column}, replaced=replaced)
+
+
+def _read_generation(text: str) -> Generation | None:
+    collection, _, number = text.rpartition("@")
+    return Generation(collection, int(number)) if collection and number.isdecimal() else None

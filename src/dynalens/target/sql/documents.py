@@ -1,0 +1,129 @@
+"""Documents of the served generations: one by its id, how many there are, which fields they have."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from dynalens.errors import NotFoundError, TargetError
+from dynalens.target import Field, Generation, StoredDocument
+from dynalens.target.sql.catalog import Build, Catalog
+from dynalens.target.sql.engine import INTERNAL_LIMITS, Engine, Handles, engine_message, literal, rows
+from dynalens.target.sql.schema import DOCUMENT, table_name, view_names
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+_HANDLES = 2
+_MOST_TYPES = 10_000
+"""Pairs of a field and a JSON type that are listed at most, the most frequent ones."""
+
+_TYPES: Mapping[str, str] = {'"': "string", "{": "map", "[": "array", "t": "bool", "f": "bool", "n": "null"}
+"""JSON types by the first byte of a fragment; every other one is a number."""
+
+
+class Documents:
+    """Reads the physical tables, beside the writer.
+
+    Args:
+        engine: The engine.
+        catalog: What exists in it.
+    """
+
+    def __init__(self, engine: Engine, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._handles = Handles(engine, _HANDLES, INTERNAL_LIMITS, role="owner")
+
+    def close(self) -> None:
+        """Close the handles."""
+        self._handles.close()
+
+    def document(self, collection: str, document_id: str) -> StoredDocument | None:
+        """Read one live document, bytes exactly."""
+        live = self._live(collection)
+        query = f"SELECT {DOCUMENT}, _types {live} AND _id = {literal(document_id)}"
+        with self._reading() as client:
+            found = rows(client, query)
+        return StoredDocument(document_id, found[0][0].encode(), found[0][1].encode()) if found else None
+
+    def count(self, collection: str) -> int:
+        """Count the live documents."""
+        with self._reading() as client:
+            [[count]] = rows(client, f"SELECT count() {self._live(collection)}")
+        return int(count)
+
+    def fields(self, collection: str) -> list[Field]:
+        """List the fields with the JSON types seen and the columns they have, most frequent first."""
+        live = self._live(collection)
+        build = self._catalog.build(self._served(collection))
+        with self._reading() as client:
+            counted = rows(client, _COUNT_TYPES.format(live=live, most=_MOST_TYPES))
+            fitting = _count_fitting(client, live, build)
+        return _fields(counted, fitting, build)
+
+    def _served(self, collection: str) -> Generation:
+        try:
+            return self._catalog.served[collection]
+        except KeyError:
+            served = ", ".join(sorted(self._catalog.served)) or "none yet"
+            raise NotFoundError(f"There is no collection {collection}.", hint=f"Collections: {served}.") from None
+
+    def _live(self, collection: str) -> str:
+        return f"FROM {table_name(self._served(collection))} FINAL WHERE NOT _deleted"
+
+    @contextmanager
+    def _reading(self) -> Iterator[Client]:
+        from clickhouse_connect.driver.exceptions import Error as EngineError
+
+        with self._handles.lend() as client:
+            try:
+                yield client
+            except EngineError as error:
+                raise TargetError(f"The SQL engine could not read: {engine_message(error)}") from error
+
+
+_COUNT_TYPES = (
+    "SELECT key, if(fragment = '[]', '[]', substring(fragment, 1, 1)) AS first, count() AS documents"
+    " FROM (SELECT mapKeys(_attributes) AS keys, mapValues(_attributes) AS fragments {live})"
+    " ARRAY JOIN keys AS key, fragments AS fragment"
+    " GROUP BY key, first ORDER BY documents DESC, key LIMIT {most}"
+)
+
+
+def _count_fitting(client: Client, live: str, build: Build) -> dict[str, int]:
+    """Count, by attribute, the documents whose value stands in its column."""
+    if not build.columns:
+        return {}
+    counts = ", ".join(column.fitting for column in build.columns.values())
+    [found] = rows(client, f"SELECT {counts} {live}")
+    return dict(zip(build.columns, map(int, found), strict=True))
+
+
+def _fields(counted: list[list[object]], fitting: Mapping[str, int], build: Build) -> list[Field]:
+    types: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    must_fit: defaultdict[str, int] = defaultdict(int)
+    for key, first, documents in counted:
+        name, count = json.loads(str(key)), int(str(documents))
+        type_ = _TYPES.get(str(first)[:1], "number")
+        types[name][type_] = types[name].get(type_, 0) + count
+        column = build.columns.get(name)
+        empty_in_array = first == "[]" and column is not None and column.kind in {"strings", "numbers", "array"}
+        if column is not None and type_ != "null" and not empty_in_array:
+            must_fit[name] += count
+    labels = view_names(build.columns)
+    fields = [
+        Field(name, seen, _column_text(build, name, labels), max(0, must_fit[name] - fitting.get(name, 0)))
+        for name, seen in types.items()
+    ]
+    return sorted(fields, key=lambda field: -sum(field.types.values()))
+
+
+def _column_text(build: Build, name: str, labels: Mapping[str, str]) -> str:
+    """Give the column's type, behind its name where that is not the attribute's own; empty without a column."""
+    column = build.columns.get(name)
+    if column is None:
+        return ""
+    return column.type if labels[name] == name else f"{labels[name]} {column.type}"

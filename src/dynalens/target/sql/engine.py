@@ -1,0 +1,264 @@
+"""The embedded engine: ClickHouse in this process, and the handles through which it is spoken to.
+
+One process holds one engine. It is started with a configuration file of our own, kept in its folder, for two reasons:
+without one it would read any `config.xml` in the working directory, and only a configuration can define roles. Queries
+run under the role `reader`, which may select from the database `default` and nothing else: the engine's own wall
+behind the allowlist of `guard`.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+from xml.sax.saxutils import escape
+
+from dynalens.errors import BusyError, ConfigError, MissingExtraError, TargetError
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+WAIT_SECONDS = 2.0
+"""How long a request waits for a free handle before it is told that the engine is busy."""
+
+_MIB = 1 << 20
+_MESSAGE_CHARACTERS = 600
+
+# Strings in maps stay strings: the engine would make dates of what looks like one. As the profile's settings they hold
+# wherever a column is computed: in an insert, in a merge in the background, in a query over parts from before it.
+_CONFIGURATION = """\
+<clickhouse>
+  <users_config>{path}</users_config>
+  <profiles><default>
+    <input_format_try_infer_dates>0</input_format_try_infer_dates>
+    <input_format_try_infer_datetimes>0</input_format_try_infer_datetimes>
+  </default></profiles>
+  <quotas><default/></quotas>
+  <roles>
+    <owner><grants><query>GRANT ALL ON *.*</query></grants></owner>
+    <reader><grants><query>GRANT SELECT ON default.*</query></grants></reader>
+  </roles>
+  <users><default>
+    <no_password/><profile>default</profile><networks><ip>::/0</ip></networks>
+    <grants><query>GRANT owner, reader</query></grants>
+  </default></users>
+</clickhouse>
+"""
+
+_OWNER_SETTINGS: Mapping[str, str | int] = {
+    # Views over 500 attributes with long names are long statements.
+    "max_query_size": 1 << 30,
+    "max_ast_elements": 10_000_000,
+    "max_expanded_ast_elements": 10_000_000,
+    # A row past this is refused by itself (`rows`), long before it could take the process's memory.
+    "format_binary_max_string_size": 16 * _MIB,
+    "max_threads": 2,
+}
+
+_ANSWER_SETTINGS: Mapping[str, str | int] = {
+    "describe_compact_output": 1,
+    "allow_suspicious_types_in_group_by": 1,
+    "allow_suspicious_types_in_order_by": 1,
+    "output_format_json_escape_forward_slashes": 0,
+    "output_format_json_quote_64bit_integers": 0,
+    "output_format_json_quote_decimals": 0,
+    "output_format_json_quote_denormals": 0,
+    "output_format_json_validate_utf8": 1,
+    "session_timezone": "UTC",
+    "max_threads": 2,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one query may use. A query cannot lift them: they are set before the handle turns read-only.
+
+    Attributes:
+        seconds: Run time.
+        memory_bytes: Memory; beyond half of it large aggregations and sorts go to disk, as much again at most.
+        result_rows: Rows of the answer.
+        result_bytes: Bytes of the answer before it is rendered.
+        read_rows: Rows read from the tables.
+        read_bytes: Bytes read from the tables.
+        query_bytes: Length of the query's text.
+    """
+
+    seconds: float = 10.0
+    memory_bytes: int = 1024 * _MIB
+    result_rows: int = 100_000
+    result_bytes: int = 64 * _MIB
+    read_rows: int = 1_000_000_000
+    read_bytes: int = 64 * 1024 * _MIB
+    query_bytes: int = 256 * 1024
+
+    def settings(self) -> dict[str, str | int]:
+        """Give the engine's names for these limits ("Restrictions on query complexity", ClickHouse documentation)."""
+        return {
+            "max_execution_time": str(self.seconds),
+            "timeout_before_checking_execution_speed": 0,
+            "max_memory_usage": self.memory_bytes,
+            "max_temporary_data_on_disk_size_for_query": self.memory_bytes,
+            "max_result_rows": self.result_rows,
+            "max_result_bytes": self.result_bytes,
+            "result_overflow_mode": "throw",
+            "max_rows_to_read": self.read_rows,
+            "max_bytes_to_read": self.read_bytes,
+            "max_query_size": self.query_bytes,
+        }
+
+
+QUERY_LIMITS = Limits()
+INTERNAL_LIMITS = Limits(seconds=60.0, memory_bytes=2048 * _MIB, result_rows=0, result_bytes=0)
+"""For what Dynalens itself asks of its tables: single documents, counts, fields."""
+
+
+class Engine:
+    """ClickHouse embedded in this process, over one folder.
+
+    Args:
+        folder: Where it keeps its data; made when missing.
+
+    Raises:
+        MissingExtraError: chDB or clickhouse-connect is not installed.
+        ConfigError: The folder's path holds a character that the engine's connection string cannot carry.
+        TargetError: The engine does not start, or another folder is open in this process already.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._address = _address(folder)
+        # The first handle starts the engine and keeps it running.
+        self._keeper = self.open()
+
+    def open(self, settings: Mapping[str, str | int] = _OWNER_SETTINGS) -> Client:
+        """Open a handle that may do everything. Each handle has its own session; one thread at a time uses it."""
+        try:
+            import clickhouse_connect
+            from clickhouse_connect.driver.exceptions import ClickHouseError
+        except ImportError as error:
+            raise MissingExtraError("SQL in this process (chdb, clickhouse-connect)") from error
+        try:
+            client = clickhouse_connect.get_client(interface="chdb", path=self._address)
+            for name, value in settings.items():
+                client.command(f"SET {name} = {literal(str(value))}")
+        except ClickHouseError as error:
+            raise TargetError(
+                f"The SQL engine does not start in {self.folder}: {engine_message(error)}",
+                hint="One process uses a data folder at a time, and one folder is open in a process.",
+            ) from error
+        except ImportError as error:
+            # clickhouse-connect itself imports chdb only now.
+            raise MissingExtraError("SQL in this process (chdb, clickhouse-connect)") from error
+        return client
+
+    def open_reader(self, limits: Limits, *, role: str) -> Client:
+        """Open a handle that only reads, within limits, under a role of the configuration."""
+        client = self.open({**_ANSWER_SETTINGS, **limits.settings()})
+        client.command(f"SET ROLE {role}")
+        # Last: from here on the session changes no setting any more.
+        client.command("SET readonly = 1")
+        return client
+
+    def close(self) -> None:
+        """End the engine, once every other handle is closed."""
+        self._keeper.close()
+
+
+class Handles:
+    """A fixed number of reading handles, lent to one thread each.
+
+    Args:
+        engine: The engine that they speak to.
+        count: How many there are, and so how many queries run at a time.
+        limits: What one query may use.
+        role: The role that they read under.
+    """
+
+    def __init__(self, engine: Engine, count: int, limits: Limits, *, role: str) -> None:
+        self.count = count
+        self.limits = limits
+        self._free: queue.LifoQueue[Client] = queue.LifoQueue()
+        for _ in range(count):
+            self._free.put(engine.open_reader(limits, role=role))
+
+    @contextmanager
+    def lend(self) -> Iterator[Client]:
+        """Lend a handle.
+
+        Raises:
+            BusyError: All are lent for longer than `WAIT_SECONDS`.
+        """
+        try:
+            client = self._free.get(timeout=WAIT_SECONDS)
+        except queue.Empty:
+            raise BusyError(
+                f"{self.count} queries are running already, the most at a time.", hint="Try again in a moment."
+            ) from None
+        try:
+            yield client
+        finally:
+            self._free.put(client)
+
+    def close(self) -> None:
+        """Close every handle, each as soon as its query is done."""
+        for _ in range(self.count):
+            self._free.get().close()
+
+
+def literal(text: str) -> str:
+    """Write text as an SQL string."""
+    return f"'{_escaped(text, chr(39))}'"
+
+
+def quoted(name: str) -> str:
+    """Write a name as an SQL identifier, whatever it holds."""
+    return f"`{_escaped(name, '`')}`"
+
+
+def _escaped(text: str, quote_mark: str) -> str:
+    text = text.replace("\\", "\\\\").replace(quote_mark, f"\\{quote_mark}")
+    return re.sub(r"[\x00-\x1f\x7f]", lambda found: f"\\x{ord(found.group()):02x}", text)
+
+
+def rows(client: Client, query: str, parameters: Mapping[str, str] | None = None) -> list[list[Any]]:
+    """Run one of our own queries; numbers come as Python's own, decimals as floats."""
+    body = client.raw_query(query, dict(parameters) if parameters else None, fmt="JSONCompactEachRow")
+    return [json.loads(line) for line in body.splitlines()]
+
+
+def engine_message(error: Exception) -> str:
+    """Give the engine's own words: without code, repeated prefixes, stack and version."""
+    message = str(error).split("Stack trace", maxsplit=1)[0]
+    message = re.sub(r"Code: \d+\. DB::Exception: ", "", message)
+    message = re.sub(r"\s*\(version [^)]*\)\.?", "", message)
+    # Our own wrapping of a query that is only being parsed.
+    message = re.sub(r": In scope SELECT (?:formatQuery|parseQuery).*(\([A-Z_]+\))$", r". \1", message, flags=re.DOTALL)
+    message = re.sub(r"\. Expected one of: .*?(\([A-Z_]+\))$", r". \1", message, flags=re.DOTALL)
+    return " ".join(message.split())[:_MESSAGE_CHARACTERS]
+
+
+def _address(folder: Path) -> str:
+    """Write the connection string; its parser splits at `?` and `&` even where they are encoded."""
+    folder = folder.resolve()
+    if found := set("?&\\") & set(str(folder)):
+        raise ConfigError(
+            f"targets.sql: the folder {folder} holds {sorted(found)}, which the engine cannot open.",
+            hint="Choose a folder without question mark, ampersand and backslash in its path.",
+        )
+    configuration = folder / "engine.xml"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        fresh = configuration.with_suffix(".new")
+        fresh.write_text(_CONFIGURATION.format(path=escape(str(configuration))))
+        fresh.replace(configuration)
+    except OSError as error:
+        raise TargetError(
+            f"The SQL folder {folder} cannot be written: {error}", hint="Free space, or allow this user to write there."
+        ) from error
+    return f"file:{folder}?config-file={quote(str(configuration))}"

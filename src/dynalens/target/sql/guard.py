@@ -1,0 +1,367 @@
+"""What a query may do: an allowlist over the engine's own parse.
+
+The engine parses the query to a tree (its function `parseQueryToJSON`, which takes the text as a value and runs
+nothing), and every node of the tree must be known here, with every key that it carries. So what a new version of the
+engine adds is refused until someone looked at it. The text that is run is the engine's own rendering of the tree that
+was checked, never the text that was sent.
+
+Behind this stands a second wall, of the engine: queries run read-only under a role that may select from the views
+alone (`engine`). It does not hold functions such as `file`, which this one does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, NoReturn
+
+from dynalens.errors import QueryRefusedError
+
+Node = Mapping[str, Any]
+
+
+class FunctionEntry(NamedTuple):
+    """A row of the engine's `system.functions`."""
+
+    name: str
+    alias_to: str
+    case_insensitive: bool
+    aggregate: bool
+    category: str
+    deterministic: bool | None
+
+
+# Functions.
+
+_PURE_CATEGORIES = {
+    "Aggregate Functions", "Arithmetic", "Arrays", "Bit", "Bitmap", "Comparison", "Conditional", "Dates and Times",
+    "Distance", "Encoding", "Financial", "Geo", "Geo Polygon", "Hash", "IP Address", "JSON", "Logical", "Map",
+    "Mathematical", "Null", "Rounding", "String", "String Replacement", "String Search", "String Splitting",
+    "Time Window", "Tuple", "Type Conversion", "URL", "UUID",
+}  # fmt: skip
+"""Categories whose functions compute from their arguments alone."""
+
+_ALSO_ALLOWED = {
+    # Of the categories "Other" and "Internal".
+    "bar", "byteSize", "caseWithExpression", "countDigits", "formatReadableDecimalSize", "formatReadableQuantity",
+    "formatReadableSize", "formatReadableTimeDelta", "identity", "isDecimalOverflow", "materialize",
+    "parseReadableSize", "parseReadableSizeOrNull", "parseReadableSizeOrZero", "parseTimeDelta", "toTypeName",
+    "transform", "variantElement", "variantType",
+    # Not deterministic, and harmless: the time, chance, and what unfolds rows.
+    "UTCTimestamp", "arrayJoin", "arrayPartialReverseSort", "arrayPartialShuffle", "arrayPartialSort",
+    "arrayRandomSample", "arrayShuffle", "financialNetPresentValueExtended", "generateUUIDv4", "generateUUIDv7",
+    "localtime", "now", "now64", "nowInBlock", "rand", "rand64", "randUniform", "randNormal", "rowNumberInAllBlocks",
+    "today", "yesterday",
+}  # fmt: skip
+
+_REFUSED = {
+    # Fails on purpose; profiles the process.
+    "aggThrow", "flameGraph",
+    # Format names lead to schema files.
+    "formatRow", "formatRowNoNewline", "groupFormat",
+    # Reads bytes as a value of any type, the inner state of an aggregate among them, which the engine trusts.
+    "reinterpret",
+}  # fmt: skip
+
+_SYNTAX = {"lambda", "exists", "grouping"}
+"""Functions of the parse tree that no list of functions has."""
+
+_MEMBERSHIP = {"in", "notIn", "nullIn", "notNullIn"}
+_CASTS = {"CAST", "accurateCast", "accurateCastOrNull", "accurateCastOrDefault"}
+_INNER_STATE = "aggregatefunction"
+_REFUSED_PREFIXES = ("global", "kql", "__")
+_REFUSED_SUFFIXES = ("IgnoreSet",)
+
+
+class Functions:
+    """The functions that queries may call, by the names that the engine knows them under.
+
+    Args:
+        entries: The engine's list.
+        combinators: Suffixes of aggregate functions, such as `If` in `sumIf`.
+    """
+
+    def __init__(self, entries: Iterable[FunctionEntry], combinators: Iterable[str]) -> None:
+        listed = list(entries)
+        allowed = {entry.name for entry in listed if _is_allowed(entry)}
+        self._exact: dict[str, str] = {name: name for name in _SYNTAX}
+        self._folded: dict[str, str] = {}
+        self._aggregates = {entry.name for entry in listed if entry.aggregate}
+        for entry in listed:
+            name = entry.alias_to or entry.name
+            if name in allowed:
+                self._exact[entry.name] = name
+                if entry.case_insensitive:
+                    self._folded[entry.name.lower()] = name
+        # State and Merge carry inner states of aggregates from place to place; no view holds any.
+        self._combinators = sorted(set(combinators) - {"State", "SimpleState", "Merge"}, key=len, reverse=True)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every name a query may write, aliases included."""
+        return frozenset(self._exact)
+
+    def resolve(self, name: str) -> str | None:
+        """Give the engine's own name of a function that queries may call, None for every other."""
+        return self._named(name) or self._combined(name)
+
+    def _named(self, name: str) -> str | None:
+        return self._exact.get(name) or self._folded.get(name.lower())
+
+    def _combined(self, name: str) -> str | None:
+        """Take combinators off the end, as many as there are: `sumIfOrNull`, `uniqArrayIf`."""
+        for combinator in self._combinators:
+            if name.endswith(combinator) and len(name) > len(combinator):
+                base = self.resolve(name[: -len(combinator)])
+                if base in self._aggregates:
+                    return base
+        return None
+
+
+def _is_allowed(entry: FunctionEntry) -> bool:
+    name = entry.name
+    if entry.alias_to or name in _REFUSED or name.startswith(_REFUSED_PREFIXES) or name.endswith(_REFUSED_SUFFIXES):
+        return False
+    return name in _ALSO_ALLOWED or (entry.category in _PURE_CATEGORIES and entry.deterministic is not False)
+
+
+# The tree.
+
+_QUERY_FLAGS = {"is_outfile_append", "is_outfile_truncate", "is_into_outfile_with_stdout"}
+
+_KEYS: Mapping[str, frozenset[str]] = {
+    kind: frozenset(keys.split()) | {"type"}
+    for kind, keys in {
+        "SelectWithUnionQuery": "union_mode list_of_modes list_of_selects " + " ".join(_QUERY_FLAGS),
+        "SelectIntersectExceptQuery": "final_operator children list_of_selects",
+        "SelectQuery": (
+            "with recursive_with cte_aliases select distinct distinct_on tables prewhere where group_by group_by_all"
+            " group_by_with_totals group_by_with_rollup group_by_with_cube group_by_with_grouping_sets having window"
+            " qualify order_by order_by_all interpolate limit_by limit_by_length limit_by_offset limit_length"
+            " limit_offset limit_with_ties"
+        ),
+        "WithElement": "name subquery is_materialized aliases",
+        "ExpressionList": "children",
+        "Subquery": "children alias cte_name",
+        "TablesInSelectQuery": "children",
+        "TablesInSelectQueryElement": "table_expression table_join array_join",
+        "TableExpression": "database_and_table_name subquery column_aliases final sample_size sample_offset",
+        "TableIdentifier": "name name_parts alias",
+        "TableJoin": "kind strictness on_expression using_expression_list is_natural",
+        "ArrayJoin": "kind expression_list",
+        "SampleRatio": "numerator denominator",
+        "Function": (
+            "name arguments parameters alias is_operator is_lambda_function kind nulls_action window_definition"
+            " window_name is_window_function"
+        ),
+        "Identifier": "name name_parts alias",
+        "Literal": "value alias",
+        "QueryParameter": "name param_type alias",
+        "Asterisk": "transformers expression",
+        "QualifiedAsterisk": "qualifier transformers",
+        "ColumnsRegexpMatcher": "pattern transformers expression",
+        "ColumnsListMatcher": "column_list transformers expression",
+        "QualifiedColumnsRegexpMatcher": "qualifier pattern transformers",
+        "QualifiedColumnsListMatcher": "qualifier column_list transformers",
+        "ColumnsTransformerList": "children",
+        "ColumnsApplyTransformer": "func_name parameters lambda lambda_arg column_name_prefix",
+        "ColumnsExceptTransformer": "pattern children is_strict",
+        "ColumnsReplaceTransformer": "children is_strict",
+        "ColumnsReplaceTransformerReplacement": "name children",
+        "OrderByElement": (
+            "direction nulls_direction nulls_direction_was_explicitly_specified with_fill expression collation"
+            " fill_from fill_to fill_step fill_staleness"
+        ),
+        "InterpolateElement": "column expr",
+        "WindowDefinition": (
+            "parent_window_name partition_by order_by frame_is_default frame_type frame_begin_type frame_begin_offset"
+            " frame_begin_preceding frame_end_type frame_end_offset frame_end_preceding"
+        ),
+        "WindowListElement": "name definition",
+    }.items()
+}
+"""Every kind of node that a query may hold, with every key that the node may have."""
+
+_HINTS: Mapping[str, str] = {
+    "settings": "Leave the SETTINGS clause out: limits are set by the server.",
+    "SetQuery": "Leave the SETTINGS clause out: limits are set by the server.",
+    "format_ast": 'Leave FORMAT out and ask for a format with the request: "json", "ndjson", "csv" or "parquet".',
+    "out_file": "Leave INTO OUTFILE out: the answer is what the request returns.",
+    "table_function": "Read from a collection by its name; for a series of numbers write system.numbers with LIMIT.",
+    "locality": "Leave GLOBAL out: there is one engine.",
+}
+_ONLY_SELECT = "Write one SELECT over your collections, or DESCRIBE and a collection's name."
+
+_FOREIGN_DATABASES = {"system", "information_schema"}
+_SYSTEM_TABLES = {"one", "numbers"}
+
+
+@dataclass(slots=True)
+class Checked:
+    """A query that may run: its text, and the types of its parameters by name."""
+
+    text: str
+    parameters: dict[str, str] = field(default_factory=dict)
+
+
+class Guard:
+    """Checks parse trees against the allowlist.
+
+    Args:
+        functions: The functions that queries may call.
+        private: The database of the physical tables, which nothing may name.
+    """
+
+    def __init__(self, functions: Functions, *, private: str) -> None:
+        self._functions = functions
+        self._private = private
+
+    def check(self, text: str, tree: Node) -> Checked:
+        """Check a query by its tree, as `parseQueryToJSON` gives it for `text`.
+
+        Raises:
+            QueryRefusedError: A part of it is not on the allowlist; the message names the part.
+        """
+        if tree.get("type") != "SelectWithUnionQuery":
+            _refuse(f"{_statement(tree)} is not allowed", _ONLY_SELECT)
+        checked = Checked(text)
+        # A loop of our own: the tree of a hostile query is deeper than Python's stack.
+        waiting: list[object] = [tree]
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, Mapping):
+                waiting += self._check_node(value, checked)
+            elif isinstance(value, list):
+                waiting += value
+        return checked
+
+    def _check_node(self, node: Node, checked: Checked) -> Iterable[object]:
+        """Check one node by itself; return what stands below it."""
+        kind = node.get("type")
+        allowed = _KEYS.get(kind) if isinstance(kind, str) else None
+        if allowed is None:
+            _refuse(f"{kind} is not allowed in a query", _HINTS.get(str(kind), _ONLY_SELECT))
+        self._check_keys(node, allowed)
+        match kind:
+            case "Function":
+                self._check_function(node)
+            case "ColumnsApplyTransformer":
+                self._check_applied(node)
+            case "TableIdentifier":
+                self._check_table(_parts(node))
+            case "Identifier":
+                self._check_identifier(_parts(node))
+            case "QueryParameter":
+                _check_parameter(node, checked)
+            case "Literal":
+                return ()
+        return node.values()
+
+    def _check_keys(self, node: Node, allowed: frozenset[str]) -> None:
+        for key in node.keys() - allowed:
+            hint = _HINTS.get(key, "Write the query without it.")
+            _refuse(f"{_clause(key)} of {node['type']} is not allowed in a query", hint)
+        for flag in _QUERY_FLAGS & node.keys():
+            if node[flag] is not False:
+                _refuse("INTO OUTFILE is not allowed in a query", _HINTS["out_file"])
+
+    def _check_function(self, node: Node) -> None:
+        name = str(node.get("name"))
+        own_name = self._functions.resolve(name)
+        if own_name is None:
+            _refuse(f"The function {name} is not allowed in a query", _function_hint(name))
+        if own_name in _MEMBERSHIP:
+            self._check_right_side(node)
+        if own_name in _CASTS:
+            _check_cast(node)
+
+    def _check_applied(self, node: Node) -> None:
+        """`* APPLY(f)` names a function without being one in the tree."""
+        name = node.get("func_name")
+        if name is None:
+            return
+        own_name = self._functions.resolve(str(name))
+        if own_name is None or own_name in _MEMBERSHIP | _CASTS:
+            _refuse(f"The function {name} is not allowed in APPLY", "Write it out for each column.")
+
+    def _check_right_side(self, node: Node) -> None:
+        """`x IN name` reads the table of that name, where there is one."""
+        for argument in _children(node.get("arguments"))[1:]:
+            if argument.get("type") != "Identifier":
+                continue
+            parts = _parts(argument)
+            if len(parts) > 1 and parts[0].lower() in _FOREIGN_DATABASES:
+                _refuse(f"The table {'.'.join(parts)} is not open to queries", "Read from a collection by its name.")
+
+    def _check_table(self, parts: Sequence[str]) -> None:
+        """A name alone is a view or one that the query defines itself: no other table has a name without database."""
+        match parts:
+            case [str()] | ["default", str()]:
+                return
+            case ["system", str() as table] if table in _SYSTEM_TABLES:
+                return
+        _refuse(
+            f"The table {'.'.join(parts)} is not open to queries",
+            "Read from a collection by its name; of the system tables, one and numbers.",
+        )
+
+    def _check_identifier(self, parts: Sequence[str]) -> None:
+        if parts[0] == self._private:
+            _refuse(
+                f"The name {'.'.join(parts)} is not open to queries",
+                f"Rename an attribute that is called {self._private}, or read it from _doc.",
+            )
+
+
+def _check_cast(node: Node) -> None:
+    """A cast to `AggregateFunction` would read a text's bytes as the inner state of an aggregate, which is trusted."""
+    arguments = _children(node.get("arguments"))
+    if len(arguments) < 2:  # noqa: PLR2004 - a value and a type
+        return
+    type_ = arguments[1].get("value")
+    if not isinstance(type_, Mapping) or _INNER_STATE in str(type_.get("value")).lower():
+        _refuse("This cast is not allowed in a query", "Cast to a plain type, written as it is: x::Decimal(38, 2).")
+
+
+def _check_parameter(node: Node, checked: Checked) -> None:
+    name, type_ = str(node.get("name")), str(node.get("param_type"))
+    if type_.strip().lower() == "identifier":
+        _refuse(f"The parameter {name} is an Identifier", "Write names into the query; parameters carry values.")
+    if _INNER_STATE in type_.lower():
+        _refuse(f"The parameter {name} has a type that is not allowed", "Use a plain type such as String or UInt64.")
+    if not (name.isascii() and name.isidentifier()):
+        _refuse(f"The parameter name {name!r} is not allowed", "Use letters, digits and underscores.")
+    checked.parameters[name] = type_
+
+
+def _parts(node: Node) -> list[str]:
+    """Give the parts of a name: `name_parts` where it has several, else the whole as one, dots included."""
+    parts = node.get("name_parts")
+    if parts is None:
+        return [str(node.get("name"))]
+    return [str(part) for part in parts]
+
+
+def _children(node: object) -> Sequence[Node]:
+    children = node.get("children") if isinstance(node, Mapping) else None
+    return children if isinstance(children, list) else []
+
+
+def _statement(tree: Node) -> str:
+    return str(tree.get("type", "This statement")).removesuffix("Query")
+
+
+def _clause(key: str) -> str:
+    return key.removesuffix("_ast").replace("_", " ").upper()
+
+
+def _function_hint(name: str) -> str:
+    if name.lower().startswith(("dict", "joinget")):
+        return "Join the collections instead."
+    if name.lower() in {"file", "url", "s3", "remote", "merge", "numbers", "cluster", "view", "values"}:
+        return _HINTS["table_function"]
+    return "Queries call functions that compute from their arguments alone; docs/sql.md lists the kinds."
+
+
+def _refuse(message: str, hint: str) -> NoReturn:
+    raise QueryRefusedError(f"{message}.", hint=hint)

@@ -1,0 +1,257 @@
+"""SQL queries over the views: parsed by the engine, checked, run read-only within limits, rendered whole."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from dynalens.errors import DynalensError, QueryLimitError, QueryRefusedError, RequestError
+from dynalens.target import SqlResult
+from dynalens.target.sql.engine import Engine, Handles, Limits, engine_message, rows
+from dynalens.target.sql.guard import Checked, FunctionEntry, Functions, Guard
+from dynalens.target.sql.schema import DATABASE
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+    from clickhouse_connect.driver.exceptions import Error as EngineError
+
+QUERIES_AT_A_TIME = 4
+
+_DESCRIBE = re.compile(r"DESCRIBE TABLE (?:default\.)?`?([A-Za-z][A-Za-z0-9_]*)`?")
+_PARAMETER_HINT = 'Send the value of {name:Type} in the query beside it: "parameters": {"name": ...}.'
+
+
+class Queries:
+    """Answers SQL over the views.
+
+    Args:
+        engine: The engine.
+        limits: What one query may use.
+        collections: Gives the names of the views that exist.
+    """
+
+    def __init__(self, engine: Engine, limits: Limits, collections: Callable[[], list[str]]) -> None:
+        self._limits = limits
+        self._collections = collections
+        self._handles = Handles(engine, QUERIES_AT_A_TIME, limits, role="reader")
+        with self._handles.lend() as client:
+            self._guard = Guard(read_functions(client), private=DATABASE)
+
+    def close(self) -> None:
+        """Close the handles, each as soon as its query is done."""
+        self._handles.close()
+
+    def query(self, query: str, parameters: Mapping[str, object], *, output: str) -> SqlResult:
+        """Run one query (`dynalens.target.SqlReader.query`)."""
+        rendering = _RENDERINGS.get(output)
+        if rendering is None:
+            raise RequestError(f"There is no format {output!r}.", hint=f"Use one of: {', '.join(_RENDERINGS)}.")
+        self._check_text(query)
+        with self._handles.lend() as client, self._translated():
+            checked = self._checked(client, query)
+            values = _parameter_values(checked.parameters, parameters)
+            started = time.perf_counter()
+            body = client.raw_query(checked.text, values or None, fmt=rendering.format)
+            elapsed = time.perf_counter() - started
+        return rendering.render(body, elapsed)
+
+    def _check_text(self, query: str) -> None:
+        try:
+            size = len(query.encode())
+        except UnicodeEncodeError:
+            raise RequestError("The query holds half of a surrogate pair.", hint="Send valid Unicode text.") from None
+        if size > self._limits.query_bytes:
+            raise QueryLimitError(
+                f"The query has {size} bytes; the limit is {self._limits.query_bytes}.",
+                hint="Send values as parameters, or join with a collection instead of listing them.",
+            )
+
+    def _checked(self, client: Client, query: str) -> Checked:
+        """Check a query. What is run afterwards is the text that was checked, as the engine itself wrote it."""
+        [[text]] = rows(client, "SELECT formatQuerySingleLine({query:String})", {"query": query})
+        described = _DESCRIBE.fullmatch(text)
+        if described is not None and described[1] in self._collections():
+            return Checked(text)
+        if text.startswith("DESCRIBE"):
+            raise QueryRefusedError(
+                "Only collections can be described.", hint=f"Collections: {', '.join(self._collections())}."
+            )
+        [[tree]] = rows(client, "SELECT parseQueryToJSON({query:String})", {"query": text})
+        try:
+            return self._guard.check(text, orjson.loads(tree))
+        except orjson.JSONDecodeError:
+            raise QueryLimitError("The query is nested too deeply.", hint="Write it with fewer levels.") from None
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        from clickhouse_connect.driver.exceptions import Error as EngineError
+
+        try:
+            yield
+        except EngineError as error:
+            raise self._request_error(error) from error
+
+    def _request_error(self, error: EngineError) -> DynalensError:
+        message = engine_message(error)
+        limit = _limit_of(error.code, message, self._limits)
+        if limit is not None:
+            return QueryLimitError(
+                f"The query passed the limit of {limit}.",
+                hint="Narrow it: fewer columns, a WHERE, a LIMIT, or an aggregate instead of rows.",
+            )
+        match error.code:
+            case _Code.NOT_SERIALISABLE if "parseQueryToJSON" in message or "JSON serialization" in message:
+                return QueryRefusedError("This statement is not allowed.", hint="Write one SELECT over collections.")
+            case _Code.ACCESS_DENIED | _Code.READONLY:
+                return QueryRefusedError(f"The query may not do this: {message}", hint="Read from collections only.")
+            case _Code.UNKNOWN_TABLE:
+                return RequestError(message, hint=f"Collections: {', '.join(self._collections()) or 'none yet'}.")
+            case _Code.UNKNOWN_IDENTIFIER:
+                return RequestError(message, hint="DESCRIBE and a collection's name lists its columns.")
+            case _Code.SYNTAX_ERROR if "Multi-statements" in message:
+                return QueryRefusedError("Several statements are not allowed.", hint="Send one statement at a time.")
+            case _Code.PARAMETER_MISSING:
+                return RequestError(message, hint=_PARAMETER_HINT)
+        return RequestError(message)
+
+
+class _Code:
+    """Error codes of the engine (`system.errors`)."""
+
+    NOT_SERIALISABLE = 36
+    UNKNOWN_IDENTIFIER = 47
+    UNKNOWN_TABLE = 60
+    SYNTAX_ERROR = 62
+    READONLY = 164
+    PARAMETER_MISSING = 456
+    ACCESS_DENIED = 497
+
+
+def _limit_of(code: int | None, message: str, limits: Limits) -> str | None:
+    """Name the limit that an error speaks of, with its value; None when it speaks of none."""
+    match code:
+        case 159 | 160:
+            return f"{limits.seconds:g} seconds"
+        case 241:
+            return f"{limits.memory_bytes} bytes of memory"
+        case 158 | 307 if "result" not in message.lower():
+            return f"{limits.read_rows} rows or {limits.read_bytes} bytes to read"
+        case 158 | 307 | 396:
+            return f"{limits.result_rows} rows or {limits.result_bytes} bytes in the answer"
+        case 167 | 168 | 306:
+            return "nesting and length of a query"
+        case 243 | 738:
+            return f"{limits.memory_bytes} bytes of temporary files"
+    return None
+
+
+def read_functions(client: Client) -> Functions:
+    """Read the engine's functions, as the guard judges them."""
+    listed = rows(
+        client,
+        "SELECT name, alias_to, case_insensitive, is_aggregate, categories, deterministic FROM system.functions"
+        " WHERE origin = 'System'",
+    )
+    combinators = rows(client, "SELECT name FROM system.aggregate_function_combinators WHERE NOT is_internal")
+    entries = [
+        FunctionEntry(name, alias, bool(folded), bool(aggregate), category, None if pure is None else bool(pure))
+        for name, alias, folded, aggregate, category, pure in listed
+    ]
+    return Functions(entries, [name for (name,) in combinators])
+
+
+def _parameter_values(needed: Mapping[str, str], given: Mapping[str, object]) -> dict[str, object]:
+    if missing := needed.keys() - given.keys():
+        name = min(missing)
+        raise RequestError(f"The parameter {name} ({needed[name]}) has no value.", hint=_PARAMETER_HINT)
+    if unknown := given.keys() - needed.keys():
+        name = min(unknown)
+        raise RequestError(f"The query has no parameter {name}.", hint=f"Write {{{name}:String}} where it belongs.")
+    return {name: _parameter_value(name, value) for name, value in given.items()}
+
+
+def _parameter_value(name: str, value: object) -> object:
+    match value:
+        case None | bool() | int() | float() | Decimal():
+            return value
+        case str():
+            return _checked_text(name, value)
+        case list() | tuple():
+            return [_parameter_value(name, member) for member in value]
+    raise RequestError(
+        f"The parameter {name} is a {type(value).__name__}.", hint="Send a string, a number, a boolean, null or a list."
+    )
+
+
+def _checked_text(name: str, value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise RequestError(
+            f"The parameter {name} holds half of a surrogate pair.", hint="Send valid Unicode."
+        ) from None
+    return value
+
+
+# Rendering.
+
+
+@dataclass(frozen=True, slots=True)
+class _Rendering:
+    format: str
+    """The engine's format."""
+    content_type: str
+    count: Callable[[bytes], int]
+
+    def render(self, body: bytes, elapsed: float) -> SqlResult:
+        if self.format == "JSONCompact":
+            return _json_result(self.content_type, body, elapsed)
+        return SqlResult(self.content_type, body, self.count(body))
+
+
+def _json_result(content_type: str, body: bytes, elapsed: float) -> SqlResult:
+    """Take the engine's rows over byte by byte, so that numbers keep every digit, and give them our own frame.
+
+    The format writes one row to a line and escapes line breaks in texts ("JSONCompact", ClickHouse documentation).
+    """
+    head, _, rest = body.partition(b'\n\t"data":\n\t[\n')
+    data, _, tail = rest.partition(b"\n\t],\n")
+    columns = orjson.loads(head.rstrip().removesuffix(b",") + b"}")["meta"]
+    summary: dict[str, Any] = orjson.loads(b"{" + tail)
+    statistics = {
+        "rows": summary["rows"],
+        "elapsed_ms": round(elapsed * 1000, 3),
+        "rows_read": summary["statistics"]["rows_read"],
+        "bytes_read": summary["statistics"]["bytes_read"],
+    }
+    lines = data.strip().replace(b",\n\t\t", b",")
+    framed = b'{"columns":%b,"rows":[%b],"statistics":%b}' % (orjson.dumps(columns), lines, orjson.dumps(statistics))
+    return SqlResult(content_type, framed, summary["rows"])
+
+
+def _csv_rows(body: bytes) -> int:
+    """Count line ends outside of quotes, but for that of the names."""
+    return sum(part.count(b"\n") for part in body.split(b'"')[::2]) - 1
+
+
+def _line_count(body: bytes) -> int:
+    return body.count(b"\n")
+
+
+def _unknown_count(_body: bytes) -> int:
+    return -1
+
+
+_RENDERINGS: Mapping[str, _Rendering] = {
+    "json": _Rendering("JSONCompact", "application/json", _unknown_count),
+    "ndjson": _Rendering("JSONEachRow", "application/x-ndjson", _line_count),
+    "csv": _Rendering("CSVWithNames", "text/csv; charset=utf-8", _csv_rows),
+    "parquet": _Rendering("Parquet", "application/vnd.apache.parquet", _unknown_count),
+}

@@ -1,0 +1,84 @@
+"""What the target remembers of each table beside the documents: the highest epoch, and the position per partition."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from dynalens.partition import Position
+from dynalens.target.sql.engine import literal, rows
+from dynalens.target.sql.schema import DATABASE
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+_DURABLE = "SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"
+
+
+class Remembered:
+    """Epochs and marks, durable when a method returns. One thread at a time uses it.
+
+    Args:
+        client: A handle that may write.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        client.command(
+            f"CREATE TABLE IF NOT EXISTS {DATABASE}.epochs (table_name String, epoch UInt64)"
+            f" ENGINE = ReplacingMergeTree(epoch) ORDER BY table_name {_DURABLE}"
+        )
+        # A mark may go back with a replay, so the last one written counts, not the highest.
+        client.command(
+            f"CREATE TABLE IF NOT EXISTS {DATABASE}.marks (table_name String, partition_id String, sequence UInt64,"
+            " ended Bool, rank String, token String)"
+            f" ENGINE = ReplacingMergeTree(sequence) ORDER BY (table_name, partition_id) {_DURABLE}"
+        )
+        [[self._sequence]] = rows(client, f"SELECT max(sequence) FROM {DATABASE}.marks")
+
+    def epoch(self, table: str) -> int:
+        """Give the highest epoch remembered for a table; 0 when there is none."""
+        [[epoch]] = rows(
+            self._client,
+            f"SELECT max(epoch) FROM {DATABASE}.epochs WHERE table_name = {literal(table)}",  # noqa: S608 - quoted
+        )
+        return int(epoch)
+
+    def raise_epoch(self, table: str, epoch: int) -> None:
+        """Remember an epoch; a lower one changes nothing."""
+        self._insert("epochs", [{"table_name": table, "epoch": epoch}])
+
+    def marks(self, table: str) -> dict[str, Position]:
+        """Give the position applied last, by partition."""
+        found = rows(
+            self._client,
+            f"SELECT partition_id, ended, rank, token FROM {DATABASE}.marks FINAL"  # noqa: S608 - quoted
+            f" WHERE table_name = {literal(table)}",
+        )
+        return {partition: Position(ended, int(rank), json.loads(token)) for partition, ended, rank, token in found}
+
+    def mark(self, table: str, marks: Mapping[str, Position]) -> None:
+        """Remember positions; each replaces that of its partition."""
+        if not marks:
+            return
+        self._sequence += 1
+        self._insert(
+            "marks",
+            [
+                {
+                    "table_name": table,
+                    "partition_id": partition,
+                    "sequence": self._sequence,
+                    "ended": position.ended,
+                    "rank": str(position.rank),
+                    # As JSON once more: a key in it may hold what is no text to the engine.
+                    "token": json.dumps(position.token),
+                }
+                for partition, position in marks.items()
+            ],
+        )
+
+    def _insert(self, table: str, objects: list[dict[str, object]]) -> None:
+        block = "\n".join(map(json.dumps, objects))
+        self._client.raw_insert(f"{DATABASE}.{table}", insert_block=block, fmt="JSONEachRow")

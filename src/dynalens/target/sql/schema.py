@@ -1,0 +1,340 @@
+"""Columns: which one an attribute gets from its first value, when it widens, and how the engine computes it.
+
+An attribute's column is computed by the engine from the attribute's JSON fragment, by functions that never fail: a
+value that does not fit is NULL there (an empty array, an empty map), and stays whole in `_doc`. A column keeps the kind
+of its first value and only widens within numbers; a wider one is a new physical column that takes the name over.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
+
+from dynalens.change import Document, quoted_name
+from dynalens.target import Generation
+from dynalens.target.sql.engine import literal, quoted
+
+Kind = Literal["string", "number", "bool", "map", "strings", "numbers", "array"]
+"""What a column holds. `array` has seen empty arrays only, and becomes `strings` or `numbers` with the first element."""
+
+MOST_COLUMNS = 500
+"""Attributes of one collection that get a column; the rest stand in `_doc` only."""
+
+DATABASE = "_dynalens"
+"""Where the physical tables are; queries see the views in `default`."""
+
+_RESERVED = {"_id", "_doc"}
+
+_PLAIN_NUMBER = r"-?[0-9]{{1,{integer}}}(\.[0-9]{{1,{fraction}}})?"
+_NUMBER = re.compile(rb"-?([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
+_NUMBERS = re.compile(rb"\[(?:null|-?[0-9][0-9.]*)(?:,(?:null|-?[0-9][0-9.]*))*\]")
+_DIGITS = re.compile(rb"([0-9]+)(?:\.([0-9]+))?")
+
+
+class Digits(NamedTuple):
+    """Digits before and after the decimal point: what a value needs, or what a column has room for."""
+
+    integer: int
+    fraction: int
+
+
+class Decimal(NamedTuple):
+    """The engine's fixed-point type: `precision` digits in all, `scale` of them after the point."""
+
+    precision: int
+    scale: int
+
+    @property
+    def room(self) -> Digits:
+        """How many digits it has on each side of the point."""
+        return Digits(self.precision - self.scale, self.scale)
+
+    def __str__(self) -> str:
+        """Give the engine's name of the type."""
+        return f"Decimal({self.precision}, {self.scale})"
+
+
+# Room for amounts, coordinates and milliseconds without widening, and for a product of three of them without overflow.
+_FIRST_DECIMAL = Decimal(38, 9)
+_WIDER_DECIMALS = (Decimal(76, 20), Decimal(76, 38))
+_MOST_DIGITS = 76
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """The column of one attribute.
+
+    Attributes:
+        number: Makes the physical name, `c1`, `c2` …: text of users never becomes one.
+        name: The attribute's name.
+        kind: What it holds.
+        decimal: Its room for digits, for numbers and arrays of them.
+    """
+
+    number: int
+    name: str
+    kind: Kind
+    decimal: Decimal = _FIRST_DECIMAL
+
+    @property
+    def physical(self) -> str:
+        """The physical name."""
+        return f"c{self.number}"
+
+    @property
+    def type(self) -> str:
+        """The engine's type."""
+        match self.kind:
+            case "string":
+                return "Nullable(String)"
+            case "number":
+                return f"Nullable({self.decimal})"
+            case "bool":
+                return "Nullable(Bool)"
+            case "map":
+                return "JSON"
+            case "numbers":
+                return f"Array(Nullable({self.decimal}))"
+            case _:
+                return "Array(Nullable(String))"
+
+    @property
+    def fragment(self) -> str:
+        """SQL that gives the attribute's JSON fragment, empty where the document lacks the attribute."""
+        return f"_attributes[{literal(attribute_key(self.name))}]"
+
+    @property
+    def fitting(self) -> str:
+        """SQL that counts the documents whose value stands in the column; empty arrays do not count."""
+        match self.kind:
+            case "map":
+                return f"countIf(isNotNull(JSONExtract({self.fragment}, 'Nullable(JSON)')))"
+            case "strings" | "numbers" | "array":
+                return f"countIf(notEmpty({self.physical}))"
+            case _:
+                return f"count({self.physical})"
+
+    def definition(self) -> str:
+        """Give the column's part of a CREATE or ALTER statement; its comment makes it readable back (`read_column`)."""
+        comment = literal(f"{self.kind} {attribute_key(self.name)}")
+        return f"{self.physical} {self.type} MATERIALIZED {self._expression()} COMMENT {comment}"
+
+    def _expression(self) -> str:
+        raw = self.fragment
+        match self.kind:
+            case "string":
+                return (
+                    f"multiIf(NOT startsWith({raw}, '\"'), NULL, position({raw}, '\\\\') = 0,"
+                    f" substring({raw}, 2, length({raw}) - 2), JSONExtract({raw}, 'Nullable(String)'))"
+                )
+            case "number":
+                return _number_expression(raw, self.decimal)
+            case "bool":
+                return f"multiIf({raw} = 'true', true, {raw} = 'false', false, NULL)"
+            case "map":
+                return f"JSONExtract({raw}, 'JSON')"
+            case "numbers":
+                return _numbers_expression(raw, self.decimal)
+            case _:
+                return f"if(startsWith({raw}, '['), JSONExtract({raw}, 'Array(Nullable(String))'), [])"
+
+    def widened(self, fragment: bytes) -> Column:
+        """Give the column that also holds this value: itself when it does, or when no column of its kind could."""
+        match self.kind:
+            case "number":
+                return self._with_room_for(_digits_of(fragment))
+            case "numbers" if _NUMBERS.fullmatch(fragment):
+                return self._with_room_for(_digits_of_all(fragment))
+            case "array" if fragment.startswith(b"[") and fragment != b"[]":
+                return first_column(self.name, fragment)
+            case _:
+                return self
+
+    def _with_room_for(self, need: Digits | None) -> Column:
+        room = self.decimal.room
+        if need is None or (need.integer <= room.integer and need.fraction <= room.fraction):
+            return self
+        wider = _wider_decimal(Digits(max(need.integer, room.integer), max(need.fraction, room.fraction)))
+        return self if wider is None else Column(0, self.name, self.kind, wider)
+
+
+def _number_expression(raw: str, decimal: Decimal) -> str:
+    """A number that the column holds exactly; the engine's own conversion would cut further digits off in silence."""
+    plain = f"^{_PLAIN_NUMBER}$".format(integer=decimal.room.integer, fraction=decimal.scale)
+    # Few numbers are spelled with an exponent: theirs moves the point.
+    fraction = f"length(extract({raw}, '\\\\.([0-9]+)')) - toInt32OrZero(extract({raw}, '[eE]\\\\+?(-?[0-9]+)$'))"
+    spelled = f"match({raw}, '^-?[0-9.]+[eE][-+]?[0-9]{{1,4}}$') AND {fraction} <= {decimal.scale}"
+    return f"if(match({raw}, {literal(plain)}) OR ({spelled}), {_parse(decimal)}({raw}, {decimal.scale}), NULL)"
+
+
+def _numbers_expression(raw: str, decimal: Decimal) -> str:
+    """Split the text itself: the engine's JSON functions would take the numbers through doubles."""
+    element = f"(null|{_PLAIN_NUMBER})".format(integer=decimal.room.integer, fraction=decimal.scale)
+    texts = f"splitByChar(',', substring({raw}, 2, length({raw}) - 2))"
+    numbers = f"arrayMap(x -> {_parse(decimal)}(x, {decimal.scale}), {texts})"
+    fitting = literal(rf"^\[{element}(,{element})*\]$")
+    return f"if(match({raw}, {fitting}), {numbers}, [])"
+
+
+def _parse(decimal: Decimal) -> str:
+    return "toDecimal128OrNull" if decimal.precision == _FIRST_DECIMAL.precision else "toDecimal256OrNull"
+
+
+def first_column(name: str, fragment: bytes) -> Column:
+    """Give the column, still without a number, that an attribute gets from its first value that is not null."""
+    match fragment[:1]:
+        case b'"':
+            return Column(0, name, "string")
+        case b"{":
+            return Column(0, name, "map")
+        case b"t" | b"f":
+            return Column(0, name, "bool")
+        case b"[":
+            return _first_array(name, fragment)
+        case _:
+            return Column(0, name, "number").widened(fragment)
+
+
+def _first_array(name: str, fragment: bytes) -> Column:
+    if fragment == b"[]":
+        return Column(0, name, "array")
+    if not _NUMBERS.fullmatch(fragment):
+        return Column(0, name, "strings")
+    if _DIGITS.search(fragment) is None:
+        return Column(0, name, "array")
+    return Column(0, name, "numbers").widened(fragment)
+
+
+def _digits_of(fragment: bytes) -> Digits | None:
+    found = _NUMBER.fullmatch(fragment)
+    if found is None:
+        return None
+    exponent = int(found[3] or 0)
+    return Digits(max(1, len(found[1]) + exponent), max(0, len(found[2] or b"") - exponent))
+
+
+def _digits_of_all(fragment: bytes) -> Digits:
+    found = _DIGITS.findall(fragment)
+    return Digits(max(len(integer) for integer, _ in found), max(len(fraction) for _, fraction in found))
+
+
+def _wider_decimal(need: Digits) -> Decimal | None:
+    for decimal in _WIDER_DECIMALS:
+        if need.integer <= decimal.room.integer and need.fraction <= decimal.room.fraction:
+            return decimal
+    # Far from the point on one side: exactly what is needed there leaves the rest to the other.
+    return Decimal(_MOST_DIGITS, need.fraction) if sum(need) <= _MOST_DIGITS else None
+
+
+_WIDENS = {"number", "numbers", "array"}
+
+
+def changed_columns(columns: Mapping[str, Column], documents: Iterable[Document]) -> dict[str, Column]:
+    """Find the columns, still without numbers, that these documents ask for: of new attributes, and wider ones."""
+    after = dict(columns)
+    for document in documents:
+        for name, fragment in document.fragments.items():
+            column = after.get(name)
+            if column is not None:
+                if column.kind in _WIDENS:
+                    after[name] = column.widened(fragment)
+            elif fragment != b"null" and len(after) < MOST_COLUMNS:
+                after[name] = first_column(name, fragment)
+    return {name: column for name, column in after.items() if columns.get(name) is not column}
+
+
+def attribute_key(name: str) -> str:
+    """Give an attribute's key in `_attributes`: its name as JSON, which spells even a lone surrogate."""
+    return quoted_name(name)[:-1].decode()
+
+
+def read_column(physical: str, engine_type: str, comment: str) -> Column | None:
+    """Read a column back from what the engine keeps of it; None when it is not one of an attribute."""
+    kind, _, key = comment.partition(" ")
+    if kind not in get_args(Kind):
+        return None
+    digits = re.search(r"Decimal\((\d+), (\d+)\)", engine_type)
+    decimal = Decimal(int(digits[1]), int(digits[2])) if digits else _FIRST_DECIMAL
+    return Column(int(physical[1:]), json.loads(key), kind, decimal)  # type: ignore[arg-type] # checked above
+
+
+# Statements.
+
+
+def table_name(generation: Generation) -> str:
+    """Give the physical table of a generation."""
+    return f"{DATABASE}.{quoted(str(generation))}"
+
+
+def create_table(generation: Generation, table: str) -> str:
+    """Give the statement that makes room for a generation of a collection of `table`."""
+    return (
+        f"CREATE TABLE IF NOT EXISTS {table_name(generation)} ("
+        "_id String, _version UInt64, _deleted Bool, _written DateTime64(6, 'UTC'), _types String,"
+        " _attributes Map(String, String)"
+        ") ENGINE = ReplacingMergeTree(_version) ORDER BY _id"
+        # What `apply` returned for is on the disk, not only handed to the operating system.
+        " SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"
+        f" COMMENT {literal(json.dumps({'table': table}))}"
+    )
+
+
+def create_view(generation: Generation, columns: Mapping[str, Column]) -> str:
+    """Give the statement that lets readers see a generation under its collection's name.
+
+    Its comment says which generation is served. Inside, every column is qualified by a prefix that no column of the
+    view starts with: an attribute may be called like a physical column.
+    """
+    names = view_names(columns)
+    prefix = "k"
+    while any(name.startswith(prefix) for name in names.values()):
+        prefix += "k"
+    selected = [f"{prefix}._id AS `_id`", f"{_document_expression(f'{prefix}._attributes', prefix)} AS `_doc`"]
+    selected += [f"{prefix}.{columns[name].physical} AS {quoted(label)}" for name, label in names.items()]
+    return (
+        f"CREATE OR REPLACE VIEW default.{quoted(generation.collection)} DEFINER = default SQL SECURITY DEFINER AS"
+        f" SELECT {', '.join(selected)} FROM {table_name(generation)} AS {prefix} FINAL WHERE NOT {prefix}._deleted"
+        f" COMMENT {literal(str(generation))}"
+    )
+
+
+def _document_expression(attributes: str, prefix: str) -> str:
+    """Join a document's fragments to the JSON that it was: no JSON function touches it, so every digit stays."""
+    members = (
+        f"arrayMap(({prefix}n, {prefix}v) -> concat({prefix}n, ':', {prefix}v),"
+        f" mapKeys({attributes}), mapValues({attributes}))"
+    )
+    return f"concat('{{', arrayStringConcat({members}, ','), '}}')"
+
+
+DOCUMENT = _document_expression("_attributes", "k")
+"""SQL that gives a document's JSON from a row of a physical table."""
+
+
+def view_names(columns: Mapping[str, Column]) -> dict[str, str]:
+    """Give each attribute's column name in the view: its own, where the view and SQL allow it.
+
+    `_id`, `_doc` and the empty name get underscores behind them until the name is free; a lone surrogate, which no
+    engine takes, is spelled `\\ud800`.
+    """
+    own = {name: name for name in columns if name and name not in _RESERVED and _is_text(name)}
+    taken = _RESERVED | set(own)
+    for name in columns:
+        if name not in own:
+            label = name.encode("utf-8", "backslashreplace").decode()
+            while not label or label in taken:
+                label += "_"
+            own[name] = label
+            taken.add(label)
+    return {name: own[name] for name in columns}
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,229 @@
+"""The sql target: collections kept as tables of an embedded ClickHouse, and read as views."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dynalens.config import CollectionConfig
+from dynalens.errors import TargetError
+from dynalens.partition import Position
+from dynalens.target import Field, Generation, Memory, Rejection, SqlResult, StoredDocument, Write
+from dynalens.target.sql.catalog import Catalog
+from dynalens.target.sql.documents import Documents
+from dynalens.target.sql.engine import QUERY_LIMITS, Engine, Limits, engine_message, literal, rows
+from dynalens.target.sql.queries import Queries
+from dynalens.target.sql.remembered import Remembered
+from dynalens.target.sql.rows import COLUMNS, encode, timestamp
+from dynalens.target.sql.schema import table_name
+
+if TYPE_CHECKING:
+    pass
+
+SWEPT_AT_A_TIME = 10_000
+
+_ROW_FAULTS = {
+    6, 26, 27, 33, 38, 41, 72,  # cannot parse or read a value
+    44, 53, 69, 70, 117, 349, 407,  # a value that its column cannot hold
+    128, 131,  # too large an array or a text
+    306,  # nested too deeply
+}  # fmt: skip
+"""Codes of the engine that blame a row (`system.errors`). Every other one blames the engine or the disk: then no row
+may be given up for it."""
+
+
+class SqlTarget:
+    """Collections in an embedded ClickHouse: `Target`, `DocumentReader` and `SqlReader` of `dynalens.target`.
+
+    One thread at a time writes; readers run beside it. A process holds one such target open at a time.
+
+    Args:
+        folder: Where the engine keeps its data.
+        limits: What one query may use.
+    """
+
+    name = "sql"
+
+    def __init__(self, folder: Path, limits: Limits = QUERY_LIMITS) -> None:
+        self._writing = threading.RLock()
+        self._sweeping = threading.Lock()
+        with ExitStack() as opened:
+            engine = Engine(folder)
+            opened.callback(engine.close)
+            self._client = engine.open()
+            opened.callback(self._client.close)
+            # Used by `sweep` for what takes long, so that writers need not wait for it.
+            self._tidier = engine.open()
+            opened.callback(self._tidier.close)
+            with _translated("open"):
+                self._catalog = Catalog(self._client)
+                self._remembered = Remembered(self._client)
+                self._documents = Documents(engine, self._catalog)
+                opened.callback(self._documents.close)
+                self._queries = Queries(engine, limits, lambda: sorted(self._catalog.served))
+                opened.callback(self._queries.close)
+            self._opened = opened.pop_all()
+
+    # Target: what is remembered, generations.
+
+    def recall(self, table: str) -> Memory:
+        """Read what the target remembers of a table."""
+        with self._writer("recall"):
+            generations = frozenset(held for held, build in self._catalog.builds.items() if build.table == table)
+            return Memory(self._remembered.epoch(table), self._remembered.marks(table), generations)
+
+    def raise_epoch(self, table: str, epoch: int) -> None:
+        """Remember an epoch durably."""
+        with self._writer("remember an epoch"):
+            self._remembered.raise_epoch(table, epoch)
+
+    def mark(self, table: str, marks: Mapping[str, Position]) -> None:
+        """Remember the positions applied."""
+        with self._writer("remember positions"):
+            self._remembered.mark(table, marks)
+
+    def create(self, generation: Generation, collection: CollectionConfig) -> None:
+        """Make the generation's table."""
+        with self._writer("create a generation"):
+            self._catalog.create(generation, collection.table)
+
+    def serve(self, generation: Generation) -> None:
+        """Point the collection's view at the generation."""
+        with self._writer("serve a generation"):
+            self._catalog.serve(generation)
+
+    def drop(self, generation: Generation) -> None:
+        """Drop the generation's table."""
+        with self._writer("drop a generation"):
+            self._catalog.drop(generation)
+
+    # Target: writes and tombstones.
+
+    def apply(self, writes: Sequence[Write]) -> list[Rejection]:
+        """Insert the writes; which of several of one id is shown, their versions decide when it is read."""
+        by_generation: dict[Generation, list[Write]] = {}
+        for write in writes:
+            by_generation.setdefault(write.generation, []).append(write)
+        rejections: list[Rejection] = []
+        with self._writer("write"):
+            for generation, group in by_generation.items():
+                documents = [write.document for write in group if write.document is not None]
+                self._catalog.make_room(generation, documents)
+                written = timestamp(time.time())
+                rejections += self._insert(generation, group, [encode(write, written) for write in group])
+        return rejections
+
+    def _insert(self, generation: Generation, writes: Sequence[Write], encoded: Sequence[bytes]) -> list[Rejection]:
+        """Insert a batch; when a row spoils it, halve it until that row stands alone."""
+        from clickhouse_connect.driver.exceptions import DatabaseError
+
+        try:
+            self._client.raw_insert(
+                table_name(generation), column_names=COLUMNS, insert_block=b"".join(encoded), fmt="RowBinary"
+            )
+        except DatabaseError as error:
+            if error.code not in _ROW_FAULTS:
+                raise
+            if len(writes) == 1:
+                return [Rejection(writes[0], "refused_by_engine", engine_message(error))]
+        else:
+            return []
+        half = len(writes) // 2
+        return [
+            *self._insert(generation, writes[:half], encoded[:half]),
+            *self._insert(generation, writes[half:], encoded[half:]),
+        ]
+
+    def sweep(self, older_than: float) -> int:
+        """Remove old tombstones that nothing older stands under any more; drop columns that were widened."""
+        cutoff = math.floor(older_than * 1_000_000)
+        with self._sweeping:
+            with self._writer("drop replaced columns"):
+                self._catalog.drop_replaced()
+            return sum(self._sweep(generation, cutoff) for generation in list(self._catalog.builds))
+
+    def _sweep(self, generation: Generation, cutoff: int) -> int:
+        table = table_name(generation)
+        old = f"_deleted AND _written < fromUnixTimestamp64Micro({cutoff})"
+        swept = f"SELECT _id FROM {table} WHERE {old}"  # noqa: S608 - own names
+        with _translated("merge before a sweep"):
+            # Where older rows of such an id are left, merging drops them; it may take minutes, and holds up nobody.
+            if rows(
+                self._tidier, f"SELECT 1 FROM {table} WHERE _id IN ({swept}) GROUP BY _id HAVING count() > 1 LIMIT 1"
+            ):
+                self._tidier.command(f"OPTIMIZE TABLE {table} FINAL")
+        count = 0
+        while found := self._sweep_some(table, old, swept):
+            count += found
+        return count
+
+    def _sweep_some(self, table: str, old: str, swept: str) -> int:
+        """Delete tombstones that are the only row of their id, at exactly the version seen, while nobody writes."""
+        with self._writer("sweep"):
+            alone = rows(
+                self._client,
+                f"SELECT _id, toString(any(_version)) FROM {table} WHERE _id IN ({swept})"  # noqa: S608 - own names
+                f" GROUP BY _id HAVING count() = 1 AND any({old}) LIMIT {SWEPT_AT_A_TIME}",
+            )
+            if alone:
+                seen = ", ".join(f"({literal(document_id)}, {version})" for document_id, version in alone)
+                self._client.command(
+                    f"ALTER TABLE {table} DELETE WHERE {old} AND (_id, _version) IN ({seen}) SETTINGS mutations_sync = 1"
+                )
+            return len(alone)
+
+    def ping(self) -> None:
+        """Ask the engine for a constant."""
+        with self._writer("answer"):
+            self._client.command("SELECT 1")
+
+    def close(self) -> None:
+        """End the engine; what was applied stays."""
+        with self._sweeping, self._writing:
+            self._opened.close()
+
+    @contextmanager
+    def _writer(self, action: str) -> Iterator[None]:
+        with self._writing, _translated(action):
+            yield
+
+    # Reading.
+
+    def document(self, collection: str, document_id: str) -> StoredDocument | None:
+        """Read one live document by id."""
+        return self._documents.document(collection, document_id)
+
+    def count(self, collection: str) -> int:
+        """Count the live documents."""
+        return self._documents.count(collection)
+
+    def fields(self, collection: str) -> list[Field]:
+        """List the fields with the types seen, their columns and their drift."""
+        return self._documents.fields(collection)
+
+    def query(self, query: str, parameters: Mapping[str, object], *, output: str = "json") -> SqlResult:
+        """Run one SELECT, or DESCRIBE of a collection."""
+        return self._queries.query(query, parameters, output=output)
+
+
+@contextmanager
+def _translated(action: str) -> Iterator[None]:
+    """Turn what the engine and the disk raise into `TargetError`."""
+    from clickhouse_connect.driver.exceptions import ClickHouseError
+
+    try:
+        yield
+    except ClickHouseError as error:
+        raise TargetError(
+            f"The SQL engine could not {action}: {engine_message(error)}",
+            hint="Look at disk space and memory of this machine.",
+        ) from error
+    except OSError as error:
+        raise TargetError(
+            f"The SQL engine could not {action}: {error}", hint="Look at disk space and permissions."
+        ) from error

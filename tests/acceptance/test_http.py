@@ -1,0 +1,756 @@
+"""The HTTP API as its callers meet it: a real server on loopback, fakes behind it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import httpx2
+import pytest
+
+from dynalens.config import Config
+from dynalens.errors import BusyError, QueryLimitError, QueryRefusedError, RequestError, TargetError
+from dynalens.position import Gap
+from dynalens.server import listener, live, patience, protocol, topic
+from dynalens.server.limits import BODY_BYTES, LETTERS_PER_ANSWER, SQL_CHARACTERS
+from dynalens.target import MetricGroup, SqlResult
+from tests.fakes import CONFIG, Fakes, copy, letter, report, world
+from tests.serving import Running, running
+from tests.waiting import observed
+
+SQL = "/api/v1/sql"
+REDRIVE = "/api/v1/dead-letters/redrive"
+BY_PLATFORM = "/api/v1/collections/donations/metrics/by_platform"
+
+
+@pytest.fixture
+def fakes() -> Fakes:
+    return world(time.time())
+
+
+@pytest.fixture
+def served(fakes: Fakes) -> Iterator[Running]:
+    with running(fakes.backend()) as run:
+        yield run
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Running]:
+    """One server for all tests that change nothing."""
+    with running(world(time.time()).backend()) as run:
+        yield run
+
+
+def refused(answer: httpx2.Response, status: int, code: str) -> dict[str, str]:
+    """See that an answer is an error in the one shape, and give it."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    error: dict[str, str] = answer.json()["error"]
+    assert set(error) == {"code", "message", "hint"}
+    assert error["code"] == code
+    assert error["message"]
+    assert error["hint"]
+    assert "Traceback" not in answer.text
+    return error
+
+
+# Health.
+
+
+def test_healthz_answers_whatever_the_collections_do(shared: Running) -> None:
+    answer = shared.client.get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "version": "1.2.3"})
+
+
+def test_readyz_names_what_is_not_ready(shared: Running) -> None:
+    answer = shared.client.get("/readyz")
+    refused(answer, 503, "not_ready")
+    assert answer.json()["reasons"] == [
+        {"collection": "users", "target": "sql", "phase": "backfilling", "reason": "40% of the first copy done"}
+    ]
+
+
+def test_readyz_says_yes_once_every_first_copy_is_complete(served: Running, fakes: Fakes) -> None:
+    fakes.stores.saved_copies[-1] = ("CrmMaster", copy("users", "sql", state="live"))
+    answer = served.client.get("/readyz")
+    assert (answer.status_code, answer.json()) == (200, {"ready": True, "caught_up": False})
+
+
+def test_readyz_can_be_asked_for_caught_up(served: Running, fakes: Fakes) -> None:
+    fakes.stores.saved_copies[-1] = ("CrmMaster", copy("users", "sql", state="live"))
+    answer = served.client.get("/readyz?caught_up=true")
+    refused(answer, 503, "not_ready")
+    assert {(reason["collection"], reason["target"]) for reason in answer.json()["reasons"]} == {
+        ("donations", "metrics"),
+        ("users", "sql"),
+    }
+    fakes.stores.saved_reports = [replace(said, caught_up=True) for said in fakes.stores.saved_reports]
+    assert served.client.get("/readyz?caught_up=true").json() == {"ready": True, "caught_up": True}
+
+
+def test_a_process_that_serves_nothing_is_not_ready(fakes: Fakes) -> None:
+    with running(fakes.backend(targets=False)) as run:
+        refused(run.client.get("/readyz"), 503, "not_ready")
+
+
+def test_a_worker_that_went_silent_is_stalled(served: Running, fakes: Fakes) -> None:
+    fakes.stores.saved_reports = [report("Donations", "sql", time.time() - 60)]
+    phases = {
+        (entry["collection"], entry["target"]): (entry["phase"], entry["error"])
+        for entry in served.client.get("/api/v1/status").json()["collections"]
+    }
+    assert phases["donations", "sql"] == ("stalled", None)
+    assert phases["donations", "metrics"][1]["message"] == "no worker has reported yet"
+
+
+def test_status_tells_all_of_every_collection_and_target(shared: Running) -> None:
+    status = shared.client.get("/api/v1/status").json()
+    assert (status["version"], status["started_at"], status["dead_letters"]) == ("1.2.3", 1754550000.0, 2)
+    assert status["positions"] == [{"table": "Donations", "target": "sql", "partition": "shardId-2", "position": "111"}]
+    sql, metrics, users = status["collections"]
+    assert (sql["phase"], sql["ready"], sql["documents"], sql["dead_letters"]) == ("streaming", True, 1, 0)
+    assert (metrics["target"], metrics["documents"], metrics["dead_letters"]) == ("metrics", None, 1)
+    assert (metrics["caught_up"], metrics["waiting"]) == (False, 10)
+    assert metrics["lag_seconds"] >= 2.5
+    assert (users["phase"], users["progress"], users["ready"]) == ("backfilling", 0.4, False)
+
+
+def test_status_shows_gaps_and_still_answers_when_a_target_does_not(served: Running, fakes: Fakes) -> None:
+    fakes.stores.open_gaps.append(Gap("Donations", "sql", "shardId-1", 1.0, 2.0, "records were trimmed", 3.0))
+    fakes.documents.failure = TargetError("chDB is closed.")
+    entry = served.client.get("/api/v1/status").json()["collections"][0]
+    assert (entry["phase"], entry["documents"]) == ("gap", None)
+    assert entry["gaps"] == [
+        {"partition": "shardId-1", "since": 1.0, "until": 2.0, "reason": "records were trimmed", "found_at": 3.0}
+    ]
+
+
+def test_prometheus_reads_the_metrics(shared: Running) -> None:
+    shared.client.get("/nowhere")
+    answer = shared.client.get("/metrics")
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    lines = answer.text.splitlines()
+    place = 'table="Donations",collection="donations",target="metrics"'
+    assert f"dynalens_ready{{{place}}} 1" in lines
+    assert f"dynalens_caught_up{{{place}}} 0" in lines
+    assert f'dynalens_phase{{{place},phase="streaming"}} 1' in lines
+    assert f'dynalens_phase{{{place},phase="gap"}} 0' in lines
+    assert f"dynalens_dead_letters{{{place}}} 1" in lines
+    assert 'dynalens_dead_letters{table="Donations",collection="",target="metrics"} 1' in lines
+    assert 'dynalens_waiting_changes{table="Donations",target="metrics"} 10' in lines
+    assert 'dynalens_scan_rows{table="CrmMaster",target="sql"} 400' in lines
+    assert any(line.startswith('dynalens_http_requests_total{method="GET",route="unmatched"') for line in lines)
+
+
+# Collections and documents.
+
+
+def test_collections_are_listed(shared: Running) -> None:
+    assert shared.client.get("/api/v1/collections").json() == {
+        "collections": [
+            {"name": "donations", "table": "Donations", "metrics": ["by_platform", "everything"]},
+            {"name": "users", "table": "CrmMaster", "metrics": []},
+        ]
+    }
+
+
+def test_a_collection_lists_its_fields_with_types_and_drift(shared: Running) -> None:
+    assert shared.client.get("/api/v1/collections/donations").json() == {
+        "name": "donations",
+        "table": "Donations",
+        "metrics": ["by_platform", "everything"],
+        "documents": 1,
+        "fields": [
+            {
+                "name": "amount",
+                "types": {"number": 1, "string": 1},
+                "column": "Nullable(Decimal(38, 10))",
+                "drift": 1,
+            }
+        ],
+    }
+
+
+def test_a_document_comes_as_it_is_stored(shared: Running) -> None:
+    answer = shared.client.get("/api/v1/collections/donations/documents/a@test.com")
+    assert answer.content == b'{"id":"a@test.com","document":{"email":"a@test.com","amount":10.50,"tags":["x"]}}'
+    assert answer.headers["content-type"] == "application/json"
+
+
+def test_a_document_gives_its_typed_attributes_back(shared: Running) -> None:
+    answer = shared.client.get("/api/v1/collections/donations/documents/a@test.com?format=dynamodb")
+    assert answer.json() == {
+        "id": "a@test.com",
+        "document": {"email": {"S": "a@test.com"}, "amount": {"N": "10.50"}, "tags": {"SS": ["x"]}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("document_id", "path"),
+    [
+        ("a/b//c/", "a%2Fb%2F%2Fc%2F"),
+        ("a/b//c/", "a/b//c/"),
+        ("S:a|S:b\\|c", "S:a%7CS:b%5C%7Cc"),
+        ("~%2E%2E", "~%252E%252E"),
+        ("Übung?#%", "%C3%9Cbung%3F%23%25"),
+        ("metrics/by_platform", "metrics%2Fby_platform"),
+    ],
+)
+def test_any_id_can_stand_in_a_path(document_id: str, path: str, served: Running, fakes: Fakes) -> None:
+    fakes.documents.put("donations", document_id, b'{"n":1}')
+    with served.connect() as connection:
+        # A raw request: clients rewrite paths.
+        request = f"GET /api/v1/collections/donations/documents/{path} HTTP/1.1\r\nHost: localhost\r\n"
+        connection.sendall(f"{request}Connection: close\r\n\r\n".encode())
+        answer = connection.makefile("rb").read()
+    assert json.loads(answer.partition(b"\r\n\r\n")[2]) == {"id": document_id, "document": {"n": 1}}
+
+
+def test_lone_surrogates_survive_in_both_formats(served: Running, fakes: Fakes) -> None:
+    stored = b'{"text":"\\ud800"}'
+    fakes.documents.put("donations", "odd", stored)
+    path = "/api/v1/collections/donations/documents/odd"
+    assert served.client.get(path).content == b'{"id":"odd","document":%b}' % stored
+    assert served.client.get(f"{path}?format=dynamodb").json()["document"] == {"text": {"S": "\ud800"}}
+
+
+def test_a_document_that_is_not_there(shared: Running) -> None:
+    for path in ("nobody", "", "%00", "a" * 2000):
+        refused(shared.client.get(f"/api/v1/collections/donations/documents/{path}"), 404, "not_found")
+
+
+def test_unknown_names_are_answered_with_those_that_exist(shared: Running) -> None:
+    error = refused(shared.client.get("/api/v1/collections/donation"), 404, "not_found")
+    assert error["message"] == "There is no collection 'donation'."
+    assert error["hint"] == "Did you mean 'donations'? collections: donations, users"
+    error = refused(shared.client.get("/api/v1/collections/donations/metrics/by_plattform"), 404, "not_found")
+    assert error["hint"] == "Did you mean 'by_platform'? metrics: by_platform, everything"
+    error = refused(shared.client.get("/api/v1/collections/users/metrics/x"), 404, "not_found")
+    assert error["hint"] == "metrics: none"
+    for path in ("nowhere/documents/1", "nowhere/metrics/1"):
+        refused(shared.client.get(f"/api/v1/collections/{path}"), 404, "not_found")
+
+
+def test_a_question_for_a_target_that_is_not_configured_says_what_to_configure(fakes: Fakes) -> None:
+    with running(fakes.backend(targets=False)) as run:
+        for path in ("/api/v1/collections/donations", "/api/v1/collections/donations/documents/1"):
+            assert "targets: {sql:" in refused(run.client.get(path), 404, "not_found")["hint"]
+        assert "sql" in refused(run.client.post(SQL, json={"query": "SELECT 1"}), 404, "not_found")["hint"]
+        for path in (BY_PLATFORM, "/api/v1/live?collections=donations"):
+            assert "targets: {metrics:" in refused(run.client.get(path), 404, "not_found")["hint"]
+        assert run.client.get("/api/v1/status").json()["collections"] == []
+
+
+# Metrics.
+
+
+def test_a_metric_has_the_documented_shape_and_every_digit(shared: Running) -> None:
+    assert shared.client.get(BY_PLATFORM).content == (
+        b'{"metric":"donations.by_platform","groups":['
+        b'{"group":{"platform":"Phone"},"values":{"count":2,"amount_sum":60.10}},'
+        b'{"group":{"platform":"Facebook"},"values":{"count":1,"amount_sum":10.00}}],'
+        b'"total":{"count":3,"amount_sum":70.10}}'
+    )
+
+
+def test_a_metric_that_misses_something_says_so(served: Running, fakes: Fakes) -> None:
+    fakes.metrics.groups["donations.by_platform"].append(
+        MetricGroup({"platform": b"1e400"}, {"count": "1"}, exact=False)
+    )
+    answer = served.client.get(BY_PLATFORM)
+    assert b'{"group":{"platform":1e400},"values":{"count":1},"exact":false}' in answer.content
+    assert answer.json()["exact"] is False
+    assert answer.json()["phase"] == "streaming"
+
+
+def test_a_metric_over_a_gap_or_an_unfinished_copy_is_not_exact(served: Running, fakes: Fakes) -> None:
+    fakes.stores.open_gaps.append(Gap("Donations", "metrics", "shardId-1", 1.0, 2.0, "records were trimmed", 3.0))
+    assert (served.client.get(BY_PLATFORM).json()["exact"], served.client.get(BY_PLATFORM).json()["phase"]) == (
+        False,
+        "gap",
+    )
+    fakes.stores.open_gaps.clear()
+    fakes.stores.saved_copies[1] = ("Donations", copy("donations", "metrics", state="building"))
+    answer = served.client.get(BY_PLATFORM).json()
+    assert (answer["exact"], answer["phase"]) == (False, "backfilling")
+
+
+# SQL.
+
+
+def test_sql_is_answered_with_the_engines_bytes(served: Running, fakes: Fakes) -> None:
+    body = b'{"query": "SELECT {x:Decimal(38,20)}", "parameters": {"x": 0.12345678901234567890, "y": [1, null]}}'
+    answer = served.client.post(SQL, content=body, headers={"Content-Type": "application/json"})
+    assert answer.content == fakes.sql.result.body
+    [(query, parameters, output)] = fakes.sql.asked
+    assert (query, output) == ("SELECT {x:Decimal(38,20)}", "json")
+    assert {name: str(value) for name, value in parameters.items()} == {"x": "0.12345678901234567890", "y": "[1, None]"}
+
+
+def test_sql_is_answered_in_the_format_asked_for(served: Running, fakes: Fakes) -> None:
+    fakes.sql.result = SqlResult("application/vnd.apache.parquet", b"PAR1", 0)
+    answer = served.client.post(SQL, json={"query": "SELECT 1", "format": "parquet"})
+    assert (answer.headers["content-type"], answer.content) == ("application/vnd.apache.parquet", b"PAR1")
+    assert fakes.sql.asked[0][2] == "parquet"
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "code"),
+    [
+        (QueryRefusedError("file() reads files.", hint="Read the collections' views."), 403, "query_refused"),
+        (RequestError("Unknown column amunt.", hint="Did you mean amount?"), 400, "bad_request"),
+        (QueryLimitError("The query ran longer than the limit of 10 s.", hint="Ask for less."), 422, "limit"),
+        (TargetError("chDB is closed.", hint="Wait."), 503, "target"),
+        (BusyError("Too many queries are running (limit: 4).", hint="Try again."), 503, "busy"),
+    ],
+)
+def test_what_the_engine_refuses(failure: Exception, status: int, code: str, served: Running, fakes: Fakes) -> None:
+    fakes.sql.failure = failure
+    answer = served.client.post(SQL, json={"query": "SELECT 1"})
+    refused(answer, status, code)
+    assert answer.headers.get("retry-after") == ("1" if status == 503 else None)
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ({}, "body.query: "),
+        ({"query": ""}, "body.query: "),
+        ({"query": 1}, "body.query: "),
+        ({"query": "SELECT 1", "format": "xml"}, "body.format: "),
+        ({"query": "SELECT 1", "parameters": []}, "body.parameters: "),
+        ({"query": "SELECT 1", "parameters": {str(n): n for n in range(101)}}, "body.parameters: "),
+        ({"query": "SELECT 1", "limit": 1}, "body.limit: "),
+        ([], "body: "),
+    ],
+)
+def test_a_body_of_another_shape_is_refused_with_the_place(body: object, place: str, shared: Running) -> None:
+    assert refused(shared.client.post(SQL, json=body), 400, "bad_request")["message"].startswith(place)
+
+
+def test_a_query_too_long_is_refused_with_the_limit(shared: Running) -> None:
+    long = shared.client.post(SQL, json={"query": "SELECT '" + "x" * SQL_CHARACTERS + "'"})
+    assert str(SQL_CHARACTERS) in refused(long, 422, "limit")["message"]
+
+
+def test_a_body_too_large_is_refused_with_the_limit(shared: Running) -> None:
+    for body in (b"x" * (BODY_BYTES + 1), iter([b"x" * BODY_BYTES, b"x"])):
+        answer = shared.client.post(SQL, content=body, headers={"Content-Type": "application/json"})
+        assert str(BODY_BYTES) in refused(answer, 413, "limit")["message"]
+
+
+def test_a_body_too_deep_is_refused_with_the_limit(shared: Running) -> None:
+    answer = shared.client.post(SQL, content=b"[" * 100_000, headers={"Content-Type": "application/json"})
+    assert "limit of 32 levels" in refused(answer, 422, "limit")["message"]
+
+
+def test_what_a_browser_could_send_from_another_page_is_refused(shared: Running) -> None:
+    for content_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
+        answer = shared.client.post(REDRIVE, content=b'{"numbers":null}', headers={"Content-Type": content_type})
+        assert "Content-Type: application/json" in refused(answer, 415, "media_type")["hint"]
+
+
+def test_queries_beyond_what_may_wait_are_refused_while_documents_are_still_served(
+    served: Running, fakes: Fakes
+) -> None:
+    fakes.sql.gate.clear()
+    answers: list[httpx2.Response] = []
+
+    def ask() -> None:
+        with httpx2.Client(base_url=served.url, timeout=30, trust_env=False) as client:
+            answers.append(client.post(SQL, json={"query": "SELECT 1"}))
+
+    threads = [threading.Thread(target=ask) for _ in range(25)]
+    for thread in threads:
+        thread.start()
+    observed(lambda: len(answers) == 5)
+    assert {answer.status_code for answer in answers} == {503}
+    assert answers[0].headers["retry-after"] == "1"
+    assert "limit: 20" in refused(answers[0], 503, "busy")["message"]
+    assert served.client.get("/api/v1/collections/donations/documents/a@test.com").status_code == 200
+    fakes.sql.gate.set()
+    for thread in threads:
+        thread.join(30)
+    assert [answer.status_code for answer in answers].count(200) == 20
+
+
+# Dead letters.
+
+
+def test_dead_letters_are_listed_and_filtered(shared: Running) -> None:
+    first, second = shared.client.get("/api/v1/dead-letters").json()["dead_letters"]
+    assert first == {
+        "number": 1,
+        "table": "Donations",
+        "target": "metrics",
+        "collection": "donations",
+        "generation": 1,
+        "document_id": "a@test.com",
+        "version": "4503599627370497",
+        "partition": "shardId-2",
+        "sequence_number": "1" * 21,
+        "created_at": 1754550000.0,
+        "stored_at": 0.0,
+        "code": "out_of_scale",
+        "message": "amount 10.005 has more than 2 decimals",
+        "state": "waiting",
+    }
+    assert second["collection"] == ""
+
+    def numbers(query: str) -> list[int]:
+        listed = shared.client.get(f"/api/v1/dead-letters?{query}").json()["dead_letters"]
+        return [entry["number"] for entry in listed]
+
+    assert numbers("collection=donations") == [1]
+    assert numbers("state=done") == []
+    assert numbers("limit=1") == [1]
+
+
+def test_a_dead_letter_is_shown_whole(shared: Running) -> None:
+    assert shared.client.get("/api/v1/dead-letters/1").json()["record"] == {"eventName": "INSERT"}
+    assert shared.client.get("/api/v1/dead-letters/2").json()["record"] == "whatever it was"
+
+
+def test_dead_letters_are_redriven(served: Running, fakes: Fakes) -> None:
+    for _ in range(3):
+        fakes.stores.add(letter(collection="donations", document_id="b", code="out_of_scale"))
+    assert served.client.post(REDRIVE, json={"numbers": [1, 3]}).json() == {"requested": 2}
+    assert served.client.post(REDRIVE, json={"numbers": None}).json() == {"requested": 3}
+    assert served.client.post(REDRIVE, json={"numbers": None}).json() == {"requested": 0}
+    refused(served.client.post(REDRIVE, json={"numbers": [1]}), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("/api/v1/dead-letters/99", 404, "not_found"),
+        ("/api/v1/dead-letters/x", 400, "bad_request"),
+        ("/api/v1/dead-letters/0", 400, "bad_request"),
+        (f"/api/v1/dead-letters/{2**63}", 400, "bad_request"),
+        ("/api/v1/dead-letters?collection=nobody", 404, "not_found"),
+        ("/api/v1/dead-letters?state=lost", 400, "bad_request"),
+        (f"/api/v1/dead-letters?limit={LETTERS_PER_ANSWER + 1}", 400, "bad_request"),
+    ],
+)
+def test_dead_letters_asked_for_wrongly(path: str, status: int, code: str, shared: Running) -> None:
+    refused(shared.client.get(path), status, code)
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"numbers": []}, {"numbers": ["1"]}, {"numbers": [0]}, {"numbers": [2**63]}, {"numbers": [True]}]
+)
+def test_a_redrive_asked_for_wrongly(body: dict[str, Any], shared: Running) -> None:
+    refused(shared.client.post(REDRIVE, json=body), 400, "bad_request")
+
+
+# Whatever else may be asked.
+
+
+def test_the_home_page_lists_every_route_and_loads_nothing(shared: Running) -> None:
+    page = shared.client.get("/").text
+    paths = shared.client.get("/openapi.json").json()["paths"]
+    assert len(paths) == 14
+    assert all(f"<code>{path}</code>" in page for path in paths)
+    assert "src=" not in page
+    assert "http" not in page
+
+
+def test_documentation_pages_that_load_from_elsewhere_are_not_served(shared: Running) -> None:
+    for path in ("/docs", "/redoc"):
+        refused(shared.client.get(path), 404, "not_found")
+
+
+def test_an_unknown_route_is_answered_with_the_nearest(shared: Running) -> None:
+    error = refused(shared.client.get("/api/v1/statsu"), 404, "not_found")
+    assert error["hint"] == "Did you mean /api/v1/status? GET / lists all routes."
+    refused(shared.client.get("/api/v1/status/"), 404, "not_found")
+    refused(shared.client.get("/" + "x" * 5000), 404, "not_found")
+
+
+def test_a_wrong_method_is_answered_with_those_allowed(shared: Running) -> None:
+    for method, path, allowed in (
+        ("GET", SQL, "POST"),
+        ("DELETE", "/healthz", "GET"),
+        ("PUT", REDRIVE, "GET, POST"),
+        ("POST", "/openapi.json", "GET, HEAD"),
+        ("PROPFIND", "/", "GET"),
+    ):
+        answer = shared.client.request(method, path)
+        assert refused(answer, 405, "method_not_allowed")["hint"] == f"Allowed: {allowed}"
+        assert answer.headers["allow"] == allowed
+
+
+def test_every_answer_carries_headers_that_keep_browsers_from_guessing(shared: Running) -> None:
+    for path in ("/", "/healthz", "/nowhere", "/api/v1/status"):
+        headers = shared.client.get(path).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["content-security-policy"].startswith("default-src 'none'")
+        assert headers["cache-control"] == "no-store"
+        assert "access-control-allow-origin" not in headers
+        assert "server" not in headers
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:7070", "127.0.0.1:1", "[::1]:7070", "[::1]"])
+def test_names_of_loopback_are_answered(host: str, shared: Running) -> None:
+    assert shared.client.get("/healthz", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost.evil.example:7070", "10.0.0.1", "[::2]:7070", "", "[", "a" * 999]
+)
+def test_other_names_are_refused_so_that_no_page_can_rebind_one(host: str, shared: Running) -> None:
+    answer = shared.client.get("/healthz", headers={"Host": host})
+    assert "localhost" in refused(answer, 403, "host")["hint"]
+
+
+def test_a_bug_is_logged_and_answered_without_its_insides(
+    served: Running, fakes: Fakes, caplog: pytest.LogCaptureFixture
+) -> None:
+    fakes.documents.failure = ZeroDivisionError("secret")
+    answer = served.client.get("/api/v1/collections/donations/documents/1")
+    refused(answer, 500, "internal")
+    assert "secret" not in answer.text
+    [record] = [record for record in caplog.records if record.name.startswith("dynalens")]
+    assert record.exc_info is not None
+    assert "secret" in caplog.text
+
+
+def test_what_is_not_http_is_answered_in_the_one_shape(shared: Running) -> None:
+    for garbage in (b"\x16\x03\x01\x02\x00\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", b"x" * 100_000):
+        with shared.connect() as connection:
+            connection.sendall(garbage)
+            head, _, body = connection.makefile("rb").read().partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 400 ")
+        assert json.loads(body)["error"]["code"] == "bad_request"
+
+
+def test_a_client_that_breaks_off_its_body_leaves_no_trace(served: Running, caplog: pytest.LogCaptureFixture) -> None:
+    with served.connect() as connection:
+        connection.sendall(
+            b"POST /api/v1/sql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b'Content-Length: 100\r\n\r\n{"query'
+        )
+    observed(lambda: 'status="0"' in served.client.get("/metrics").text)
+    assert caplog.records == []
+
+
+def test_a_broken_chunk_after_the_head_is_answered_once(shared: Running) -> None:
+    with shared.connect() as connection:
+        connection.sendall(
+            b"POST /api/v1/sql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n"
+        )
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 400") == 1
+
+
+def test_small_answers_are_sent_at_once(served: Running) -> None:
+    # With Nagle's algorithm each answer takes the 40 ms of a delayed acknowledgement.
+    with served.connect() as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        connection.recv(1)
+        [open_connection] = served.server._uvicorn.server_state.connections
+        accepted = open_connection.transport.get_extra_info("socket")
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(protocol, "STUCK_SECONDS", 0.3)
+    monkeypatch.setattr(patience, "_LOOK_SECONDS", 0.05)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET /healthz HT",
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /heal",
+        b"POST /api/v1/sql HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{",
+    ],
+    ids=["nothing", "half a head", "half a second head", "half a body that nobody waits for"],
+)
+def test_a_client_that_lets_the_server_wait_is_cut_off(sent: bytes, served: Running) -> None:
+    with served.connect() as connection:
+        connection.sendall(sent)
+        try:
+            while connection.recv(65536):
+                pass
+        except ConnectionResetError:
+            pass
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_viewer_is_not_cut_off_while_nothing_happens(served: Running, fakes: Fakes) -> None:
+    stream = served.watch("collections=donations")
+    stream.event()
+    sacrificed = served.connect()
+    assert sacrificed.recv(1) == b""  # later than the viewer came
+    fakes.metrics.publish("collection:donations", b"{}")
+    assert stream.event()["event"] == "document"
+    stream.close()
+    sacrificed.close()
+
+
+# Live.
+
+
+def test_live_gives_a_snapshot_then_each_change_and_documents(served: Running, fakes: Fakes) -> None:
+    stream = served.watch("metrics=donations.by_platform&collections=donations")
+    assert stream.event() == {"retry": "2000"}
+    first = stream.event()
+    assert (first["event"], first["id"]) == ("snapshot", "metric:donations.by_platform:0")
+    assert json.loads(first["data"]) == served.client.get(BY_PLATFORM).json()
+    change = b'{"metric":"donations.by_platform","group":{"platform":"Phone"},"values":{"count":3},"total":null}'
+    fakes.metrics.publish("metric:donations.by_platform", change)
+    assert stream.event() == {"event": "change", "id": "metric:donations.by_platform:1", "data": change.decode()}
+    fakes.metrics.publish("collection:donations", b'{"collection":"donations","id":"x","document":null}')
+    document = stream.event()
+    assert (document["event"], json.loads(document["data"])["document"]) == ("document", None)
+    assert "dynalens_live_viewers 1" in served.client.get("/metrics").text
+    stream.close()
+    observed(lambda: "dynalens_live_viewers 0" in served.client.get("/metrics").text)
+    observed(lambda: fakes.metrics.listeners("metric:donations.by_platform") == 0)
+
+
+def test_a_metric_named_twice_comes_once(served: Running, fakes: Fakes) -> None:
+    stream = served.watch("metrics=donations.everything,%20donations.everything,")
+    assert [event.get("event") for event in stream.events(2)] == [None, "snapshot"]
+    fakes.metrics.publish("metric:donations.everything", b"{}")
+    fakes.metrics.publish("metric:donations.everything", b"{}")
+    assert [event["id"] for event in stream.events(2)] == [
+        "metric:donations.everything:1",
+        "metric:donations.everything:2",
+    ]
+    stream.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code", "hint"),
+    [
+        ("", 400, "bad_request", "/api/v1/live?metrics=donations.by_platform&collections=donations"),
+        ("metrics=by_platform", 400, "bad_request", "collection.metric"),
+        ("metrics=donations.nothing", 404, "not_found", "by_platform, everything"),
+        ("metrics=nobody.by_platform", 404, "not_found", "donations, users"),
+        ("collections=donatoins", 404, "not_found", "Did you mean 'donations'?"),
+        ("collections=" + "donations," * 33, 422, "limit", "second connection"),
+    ],
+)
+def test_live_asked_for_wrongly(query: str, status: int, code: str, hint: str, shared: Running) -> None:
+    assert hint in refused(shared.client.get(f"/api/v1/live?{query}"), status, code)["hint"]
+
+
+def test_a_viewer_too_many_is_refused_before_the_stream_begins(fakes: Fakes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "TOPICS", 1)
+    with running(fakes.backend()) as run:
+        stream = run.watch("collections=donations")
+        answer = run.client.get("/api/v1/live?collections=users")
+        assert "limit: 1" in refused(answer, 503, "busy")["message"]
+        assert answer.headers["retry-after"] == "1"
+        stream.close()
+
+
+def test_viewers_hear_of_a_cut_and_of_its_end(served: Running, fakes: Fakes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topic, "_FIRST_PAUSE_SECONDS", 0.01)
+    stream = served.watch("metrics=donations.by_platform")
+    stream.events(2)
+    fakes.metrics.cut(TargetError("Valkey is gone.", hint="It is being started again."))
+    stale, again = stream.events(2)
+    assert stale["event"] == "stale"
+    assert json.loads(stale["data"])["error"]["message"] == "Valkey is gone."
+    assert again["event"] == "snapshot"
+    stream.close()
+
+
+def test_a_viewer_that_stops_reading_holds_nobody_up_and_then_gets_the_newest_state(
+    served: Running, fakes: Fakes
+) -> None:
+    name = "metric:donations.by_platform"
+    slow = served.watch("metrics=donations.by_platform", receive_buffer=4096)
+    quick = served.watch("metrics=donations.by_platform")
+    assert [event.get("event") for event in slow.events(2) + quick.events(2)] == [None, "snapshot"] * 2
+    payload = b'{"padding":"%s"}' % (b"x" * 60_000)
+    # More than the ring and the socket's buffers hold, in steps that the quick one keeps up with.
+    for revision in range(1, 101):
+        fakes.metrics.publish(name, payload)
+        assert quick.event()["id"] == f"{name}:{revision}"
+    fakes.metrics.groups["donations.by_platform"] = [MetricGroup({"platform": b'"now"'}, {"count": "100"})]
+    heard = [slow.event()]
+    while heard[-1]["event"] != "snapshot":
+        heard.append(slow.event())
+    assert len(heard) < 90
+    assert heard[-1]["id"] == f"{name}:100"
+    assert "now" in heard[-1]["data"]
+    slow.close()
+    quick.close()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_viewer_that_takes_nothing_for_long_is_cut_off(served: Running, fakes: Fakes) -> None:
+    stuck = served.watch("collections=donations", receive_buffer=4096)
+    observed(lambda: fakes.metrics.listeners("collection:donations"))
+    payload = b'{"padding":"%s"}' % (b"x" * 500_000)
+
+    def gone() -> bool:
+        fakes.metrics.publish("collection:donations", payload)
+        return "dynalens_live_viewers 0" in served.client.get("/metrics").text
+
+    observed(gone)
+    stuck.close()
+
+
+def test_a_thousand_viewers_get_the_same_and_end_with_the_server(fakes: Fakes) -> None:
+    with running(fakes.backend()) as run:
+        streams = [run.watch("metrics=donations.by_platform") for _ in range(1000)]
+        for stream in streams:
+            assert stream.events(2)[1]["event"] == "snapshot"
+        assert fakes.metrics.reads == 1
+        assert fakes.metrics.listeners("metric:donations.by_platform") == 1
+        fakes.metrics.publish("metric:donations.by_platform", b'{"n":1}')
+        assert {stream.event()["data"] for stream in streams} == {'{"n":1}'}
+        run.server.stop()
+        for stream in streams:
+            with pytest.raises(EOFError):
+                stream.event()
+            stream.close()
+
+
+def test_the_server_ends_though_a_viewer_does_not_read_and_a_query_hangs(
+    fakes: Fakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "SHUTDOWN_SECONDS", 1)
+    fakes.sql.gate.clear()
+    with running(fakes.backend()) as run:
+        stuck = run.watch("collections=donations", receive_buffer=4096)
+        stuck.event()
+        for _ in range(20):
+            fakes.metrics.publish("collection:donations", b'"%s"' % (b"x" * 1_000_000))
+        asking = run.connect()
+        asking.sendall(
+            b"POST /api/v1/sql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b'Content-Length: 20\r\n\r\n{"query":"SELECT 1"}'
+        )
+        observed(lambda: fakes.sql.asked)
+        run.server.stop()
+        answer = asking.makefile("rb").read()
+    # And `running` saw the server end.
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "stopping"
+    fakes.sql.gate.set()
+    stuck.close()
+    asking.close()
+
+
+def test_configurations_with_nothing_to_suggest_are_served_too(fakes: Fakes) -> None:
+    config = Config(collections={"users": CONFIG.collections["users"]})
+    with running(fakes.backend(config=config)) as run:
+        hint = refused(run.client.get("/api/v1/live"), 400, "bad_request")["hint"]
+        assert hint == "Write /api/v1/live?collections=users"

@@ -1,0 +1,27 @@
+"""Opens each implementation of a contract in a folder of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dynalens.target import Target
+from tests.contract.implementations import IMPLEMENTATIONS, Subject, open_generation
+from tests.contract.writing import FIRST
+
+
+@pytest.fixture(params=IMPLEMENTATIONS)
+def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
+    """One implementation of `Target` after the other; one that cannot be opened fails its tests."""
+    opened = IMPLEMENTATIONS[request.param](tmp_path)
+    yield opened
+    opened.target.close()
+
+
+@pytest.fixture
+def target(subject: Subject) -> Target:
+    """The implementation's target, serving one empty generation of `donations`."""
+    open_generation(subject.target, FIRST)
+    return subject.target

@@ -1,0 +1,96 @@
+"""Items that DynamoDB holds and that some engine or other chokes on."""
+
+from __future__ import annotations
+
+from dynalens.change import Typed
+
+LARGEST_NUMBER = "9.9999999999999999999999999999999999999E+125"
+NUMBERS = [
+    "12345678901234567890123456789012345678",
+    "-0.12345678901234567890123456789012345678",
+    "1234567890123456789.0123456789012345678",
+    LARGEST_NUMBER,
+    f"-{LARGEST_NUMBER}",
+    "1E-130",
+    "-1e-130",
+    "1E+125",
+    "18446744073709551616",
+    "9007199254740993",
+    "0.1",
+    "100",
+    "0",
+]
+HOSTILE_NAMES = [
+    "a.b",
+    "a.b.c",
+    ".",
+    "..",
+    "$where",
+    "$",
+    "it's",
+    'say "hi"',
+    "`drop`",
+    "two words",
+    " ",
+    "line\nbreak",
+    "tab\tstop",
+    "back\\slash",
+    "semi;colon -- comment",
+    "{a:String}",
+    "%s",
+    "?",
+    "Name",
+    "name",
+    "NAME",
+    "_id",
+    "_id_",
+    "_doc",
+    "_version",
+    "version",
+    "deleted",
+    "0",
+    "-1",
+    "select",
+    "null",
+    "true",
+    "naïve",
+    "名前",
+    "🜁",
+    "\u0000",
+    "x" * 255,
+    "",
+]
+"""Attribute names. `id` and `n` are the suite's own; DynamoDB itself has the empty name in nested maps only."""
+
+ATTRIBUTES: dict[str, dict[str, Typed]] = {
+    "every type": {
+        "s": {"S": "text"},
+        "n1": {"N": "12.50"},
+        "b": {"B": "AAEC/w=="},
+        "t": {"BOOL": True},
+        "f": {"BOOL": False},
+        "z": {"NULL": True},
+        "m": {"M": {"deep": {"M": {"er": {"L": [{"N": "1"}, {"S": "x"}, {"NULL": True}]}}}, "bin": {"B": "/w=="}}},
+        "l": {"L": [{"S": "a"}, {"N": "1"}, {"L": []}, {"M": {}}]},
+        "ss": {"SS": ["x", "y"]},
+        "ns": {"NS": ["1", "2.5", "12345678901234567890123456789012345678"]},
+        "bs": {"BS": ["AA==", "/w=="]},
+    },
+    "empty values": {"s": {"S": ""}, "b": {"B": ""}, "l": {"L": []}, "m": {"M": {}}, "null": {"NULL": True}},
+    "dot and path": {"a.b": {"N": "1"}, "a": {"M": {"b": {"N": "2"}}}},
+    "nested dot and path": {"m": {"M": {"a.b": {"N": "1"}, "a": {"M": {"b": {"N": "2"}}}}}},
+    "lone surrogate": {"s": {"S": "before \ud800 after"}, "l": {"L": [{"S": "\udfff"}]}},
+    "lone surrogate in a name": {"s\ud800": {"S": "x"}, "m": {"M": {"\udc00": {"N": "1"}}}},
+    "control characters": {"s": {"S": "\u0000 \u0001 \u001f \u007f \u2028 \ufeff \uffff"}},
+    "numbers": {f"n{index}": {"N": number} for index, number in enumerate(NUMBERS)},
+    "numbers in sets and lists": {"ns": {"NS": NUMBERS}, "l": {"L": [{"N": number} for number in NUMBERS]}},
+    "hostile names": {name: {"S": name} for name in HOSTILE_NAMES},
+    "hostile names holding numbers": {name: {"N": "1"} for name in HOSTILE_NAMES},
+    "hostile nested names": {"m": {"M": {name: {"M": {name: {"N": "1"}}} for name in HOSTILE_NAMES}}},
+    "600 attributes": {f"attribute {n}": {"N": str(n)} for n in range(600)},
+    "32 levels": {"deep": {"M": {}}},
+    "text that looks like SQL": {"s": {"S": "'; DROP TABLE donations; --"}, "t": {"S": "\\' OR 1=1"}},
+    "text that looks like JSON": {"s": {"S": '{"a": 1}'}, "t": {"S": "null"}, "u": {"S": "1e999"}},
+}
+for _ in range(31):
+    ATTRIBUTES["32 levels"] = {"deep": {"M": ATTRIBUTES["32 levels"]}}

@@ -1,0 +1,150 @@
+"""Every implementation of `Target`, and how the contract suite looks into each.
+
+An adapter opens an implementation in a folder, and gives what its readers see as `{document id: observation}`. What can
+be observed differs: `sql` and the fake give whole documents back; `metrics` keeps only what it was asked to count, so
+there each document's id is a group of its own and the sum of its attribute `n` tells which document stands behind it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from dynalens.change import Document, KeySchema, document_id
+from dynalens.config import CollectionConfig
+from dynalens.target import DocumentReader, Generation, MetricReader, SqlReader, Target, Write
+from dynalens.testing.memory import MemoryTarget
+
+TABLE, OTHER_TABLE = "Donations", "People"
+KEYS = KeySchema(("id",))
+
+_BY_ID = {"by_id": {"group_by": ["id"], "count": True, "sum": {"n": {}}}}
+COLLECTIONS: Mapping[str, CollectionConfig] = {
+    "donations": CollectionConfig.model_validate({"table": TABLE, "metrics": _BY_ID}),
+    "refunds": CollectionConfig.model_validate({"table": TABLE, "metrics": _BY_ID}),
+    "people": CollectionConfig.model_validate({"table": OTHER_TABLE, "metrics": _BY_ID}),
+}
+"""The collections that every test may use. Each document of the suite has a string `id`, its key, and a number `n`."""
+
+
+class Subject(Protocol):
+    """One implementation, opened in a folder of its own."""
+
+    target: Target
+
+    def documents(self, collection: str) -> dict[str, object]:
+        """Give what readers see of each live document of the served generation, by document id."""
+        ...
+
+    def seen(self, document: Document) -> object:
+        """Give what readers must see of a document that is there."""
+        ...
+
+    def reopen(self) -> None:
+        """Close the target and open it again, as the next process would."""
+        ...
+
+
+class MemorySubject:
+    """The fake that users test their pipelines with."""
+
+    def __init__(self, _folder: Path) -> None:
+        self._memory = MemoryTarget()
+        self.target: Target = self._memory
+
+    def documents(self, collection: str) -> dict[str, object]:
+        return dict(self._memory.documents(collection))
+
+    def seen(self, document: Document) -> object:
+        return document.json
+
+    def reopen(self) -> None:
+        """Close it; the fake outlives that, as a server would."""
+        self._memory.close()
+
+
+class SqlTarget(Target, DocumentReader, SqlReader, Protocol):
+    """What `open_sql` gives."""
+
+
+class SqlSubject:
+    """chDB in this process."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.target: Target = self._open()
+
+    def _open(self) -> Target:
+        from dynalens.target.sql import open_sql
+
+        self._sql: SqlTarget = open_sql("chdb://./sql", folder=self._folder)
+        return self._sql
+
+    def documents(self, collection: str) -> dict[str, object]:
+        result = self._sql.query(f"SELECT _id, _doc FROM {collection}", {})  # noqa: S608 - own names
+        rows = json.loads(result.body)["rows"]
+        assert len({row[0] for row in rows}) == len(rows), "a document is shown twice"
+        return {row[0]: row[1].encode() for row in rows}
+
+    def seen(self, document: Document) -> object:
+        return document.json
+
+    def reopen(self) -> None:
+        self.target.close()
+        self.target = self._open()
+
+
+class MetricsTarget(Target, MetricReader, Protocol):
+    """What `open_metrics` gives."""
+
+
+class MetricsSubject:
+    """Valkey, started and supervised by Dynalens."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.target: Target = self._open()
+
+    def _open(self) -> Target:
+        from dynalens.target.metrics import open_metrics
+
+        self._metrics: MetricsTarget = open_metrics("valkey://embedded", folder=self._folder, collections=COLLECTIONS)
+        return self._metrics
+
+    def documents(self, collection: str) -> dict[str, object]:
+        groups = self._metrics.metric(collection, "by_id").groups
+        counted = [group for group in groups if group.values["count"] != "0"]
+        assert all(group.values["count"] == "1" for group in counted), f"counted twice: {counted}"
+        assert all(group.exact for group in counted)
+        ids = [document_id({"id": {"S": json.loads(group.group["id"])}}, KEYS) for group in counted]
+        return {id_: int(group.values["n_sum"]) for id_, group in zip(ids, counted, strict=True)}
+
+    def seen(self, document: Document) -> object:
+        return int(document.fragments["n"])
+
+    def reopen(self) -> None:
+        self.target.close()
+        self.target = self._open()
+
+
+IMPLEMENTATIONS: Mapping[str, Callable[[Path], Subject]] = {
+    "memory": MemorySubject,
+    "sql": SqlSubject,
+    "metrics": MetricsSubject,
+}
+DURABLE = ("sql", "metrics")
+"""Those that outlive the process that wrote to them."""
+
+
+def open_generation(target: Target, generation: Generation) -> None:
+    """Create a generation and let readers see it."""
+    target.create(generation, COLLECTIONS[generation.collection])
+    target.serve(generation)
+
+
+def assert_holds(subject: Subject, writes: Iterable[Write], collection: str = "donations") -> None:
+    """Readers see exactly the documents of these writes."""
+    expected = {write.id: subject.seen(write.document) for write in writes if write.document is not None}
+    assert subject.documents(collection) == expected

@@ -1,0 +1,396 @@
+"""The contract of `PositionStore`: nobody who lost a partition changes anything about it, and nothing is forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from dynalens.errors import StaleLeaseError
+from dynalens.partition import START, Partition, Position
+from dynalens.position import NEW_STORE_EPOCH, Commit, Copy, Draw, Gap, PartitionState, PositionStore
+from dynalens.position.sqlite import SqliteStore
+from tests.contract.memory_store import MemoryPositionStore
+from tests.contract.store_writer import PARTITIONS, killed_after
+from tests.contract.together import together
+
+TABLE, OTHER_TABLE = "Donations", "People"
+SHARD = Partition("shardId-1")
+OTHER_SHARD = Partition("shardId-2", parents=("shardId-1", "shardId-0"))
+SEGMENT = Partition("scan-s1-0", "segment")
+SEQUENCE = 10**39 + 7
+COPY = Copy("donations", "sql", 1, "building", "f00d", "stream-1", "s1", 4, consistent=True, started_at=1_700_000_000.5)
+GAP = Gap(TABLE, "sql", "shardId-1", 1.5, 2.5, "records were trimmed", 3.5)
+
+Open = Callable[[], PositionStore]
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
+    """Open the same store again, as the next process would; the one before is closed."""
+    memory = MemoryPositionStore()
+    opened: list[PositionStore] = []
+
+    def open_again() -> PositionStore:
+        close_all()
+        store = memory if request.param == "memory" else SqliteStore(tmp_path / "positions.db")
+        opened.append(store)
+        return store
+
+    def close_all() -> None:
+        while opened:
+            opened.pop().close()
+
+    yield open_again
+    close_all()
+
+
+@pytest.fixture
+def store(reopen: Open) -> PositionStore:
+    """An empty store."""
+    return reopen()
+
+
+def drawn(
+    store: PositionStore, partition: Partition = SHARD, target: str = "sql", *, owner: str = "w1", remembered: int = 0
+) -> Draw:
+    """Acquire a partition and draw for it."""
+    store.acquire(TABLE, partition, owner)
+    return store.draw(TABLE, partition.id, target, owner=owner, remembered=remembered)
+
+
+def at(rank: int, *, ended: bool = False) -> Position:
+    return Position(ended, rank, f"token {rank}")
+
+
+def stored(store: PositionStore, partition: Partition = SHARD, target: str = "sql") -> Position | None:
+    """Give the position held of a partition and target."""
+    found = [state for state in store.partitions(TABLE) if (state.partition.id, state.target) == (partition.id, target)]
+    assert len(found) <= 1
+    return found[0].position if found else None
+
+
+# Epochs.
+
+
+def test_a_new_store_starts_far_above_what_a_lost_one_may_have_drawn(store: PositionStore) -> None:
+    assert store.counter(TABLE) == NEW_STORE_EPOCH
+    assert drawn(store) == Draw(NEW_STORE_EPOCH + 1, START)
+
+
+def test_each_draw_is_higher_than_any_before_for_whatever_shard_or_target(store: PositionStore) -> None:
+    pairs = [(SHARD, "sql"), (SHARD, "metrics"), (OTHER_SHARD, "sql"), (SHARD, "sql"), (SEGMENT, "sql")]
+    epochs = [drawn(store, partition, target).epoch for partition, target in pairs]
+    assert epochs == [NEW_STORE_EPOCH + n for n in range(1, 6)]
+    assert store.counter(TABLE) == epochs[-1]
+
+
+def test_a_draw_rises_over_what_the_target_remembers(store: PositionStore) -> None:
+    remembered = NEW_STORE_EPOCH + 1_000
+    assert drawn(store, remembered=remembered).epoch == remembered + 1
+    assert drawn(store, remembered=5).epoch == remembered + 2
+    assert store.counter(TABLE) == remembered + 2
+
+
+def test_tables_draw_from_counters_of_their_own(store: PositionStore) -> None:
+    drawn(store, remembered=NEW_STORE_EPOCH + 9)
+    assert store.counter(OTHER_TABLE) == NEW_STORE_EPOCH
+
+
+def test_many_threads_draw_distinct_epochs(store: PositionStore) -> None:
+    partitions = [Partition(f"shardId-{n}") for n in range(8)]
+    for partition in partitions:
+        store.acquire(TABLE, partition, "w1")
+    epochs: list[int] = []
+
+    def draw(partition: Partition) -> None:
+        epochs.extend(store.draw(TABLE, partition.id, "sql", owner="w1", remembered=0).epoch for _ in range(25))
+
+    together(*(partial(draw, partition) for partition in partitions))
+    assert sorted(epochs) == list(range(NEW_STORE_EPOCH + 1, NEW_STORE_EPOCH + 201))
+    assert store.counter(TABLE) == NEW_STORE_EPOCH + 200
+
+
+# Leases.
+
+
+def test_nobody_draws_without_the_lease(store: PositionStore) -> None:
+    with pytest.raises(StaleLeaseError):
+        store.draw(TABLE, SHARD.id, "sql", owner="w1", remembered=0)
+    assert store.counter(TABLE) == NEW_STORE_EPOCH
+    assert store.partitions(TABLE) == []
+
+
+def test_whoever_lost_the_lease_draws_no_more(store: PositionStore) -> None:
+    drawn(store, owner="w1")
+    store.acquire(TABLE, SHARD, "w2")
+    with pytest.raises(StaleLeaseError):
+        store.draw(TABLE, SHARD.id, "sql", owner="w1", remembered=0)
+    assert store.draw(TABLE, SHARD.id, "sql", owner="w2", remembered=0).epoch == NEW_STORE_EPOCH + 2
+
+
+def test_a_lease_of_one_table_is_none_of_another(store: PositionStore) -> None:
+    store.acquire(OTHER_TABLE, SHARD, "w1")
+    with pytest.raises(StaleLeaseError):
+        store.draw(TABLE, SHARD.id, "sql", owner="w1", remembered=0)
+
+
+def test_partitions_are_recorded_whole(store: PositionStore) -> None:
+    epochs = {partition.id: drawn(store, partition).epoch for partition in (SHARD, OTHER_SHARD, SEGMENT)}
+    store.commit(TABLE, "sql", [Commit(SHARD.id, epochs[SHARD.id], at(5, ended=True))])
+    states = sorted(store.partitions(TABLE), key=lambda state: state.epoch)
+    assert states == [
+        PartitionState(SHARD, "sql", epochs[SHARD.id], at(5, ended=True)),
+        PartitionState(OTHER_SHARD, "sql", epochs[OTHER_SHARD.id], START),
+        PartitionState(SEGMENT, "sql", epochs[SEGMENT.id], START),
+    ]
+    assert store.partitions(OTHER_TABLE) == []
+
+
+def test_a_partition_that_was_only_acquired_has_no_position(store: PositionStore) -> None:
+    store.acquire(TABLE, SHARD, "w1")
+    assert store.partitions(TABLE) == []
+
+
+# Commits.
+
+
+@pytest.mark.parametrize("position", [at(SEQUENCE), Position(rank=0), Position(rank=12, token='{"id": {"S": "ü\'"}}')])
+def test_the_position_is_read_after_the_draw(store: PositionStore, position: Position) -> None:
+    epoch = drawn(store).epoch
+    store.commit(TABLE, "sql", [Commit(SHARD.id, epoch, position)])
+    draw = drawn(store, owner="w2")
+    assert draw.position == position
+    assert draw.position.token == position.token
+
+
+def test_targets_move_apart(store: PositionStore) -> None:
+    sql, metrics = drawn(store, target="sql").epoch, drawn(store, target="metrics").epoch
+    store.commit(TABLE, "sql", [Commit(SHARD.id, sql, at(9))])
+    store.commit(TABLE, "metrics", [Commit(SHARD.id, metrics, at(4))])
+    assert drawn(store, target="sql").position == at(9)
+    assert drawn(store, target="metrics").position == at(4)
+
+
+def test_a_commit_under_an_epoch_that_was_drawn_over_is_refused(store: PositionStore) -> None:
+    lost = drawn(store, owner="w1").epoch
+    holds = drawn(store, owner="w2").epoch
+    with pytest.raises(StaleLeaseError):
+        store.commit(TABLE, "sql", [Commit(SHARD.id, lost, at(9))])
+    assert stored(store) == START
+    store.commit(TABLE, "sql", [Commit(SHARD.id, holds, at(3))])
+    with pytest.raises(StaleLeaseError):
+        store.commit(TABLE, "sql", [Commit(SHARD.id, lost, at(9))])
+    assert stored(store) == at(3)
+
+
+def test_drawing_again_fences_off_the_same_owner_too(store: PositionStore) -> None:
+    first = drawn(store).epoch
+    drawn(store)
+    with pytest.raises(StaleLeaseError):
+        store.commit(TABLE, "sql", [Commit(SHARD.id, first, at(9))])
+
+
+@pytest.mark.parametrize("offset", [-1, 1, 1 << 32])
+def test_a_commit_under_an_epoch_that_nobody_drew_is_refused(store: PositionStore, offset: int) -> None:
+    epoch = drawn(store).epoch
+    with pytest.raises(StaleLeaseError):
+        store.commit(TABLE, "sql", [Commit(SHARD.id, epoch + offset, at(9))])
+    assert stored(store) == START
+
+
+def test_a_commit_for_a_partition_or_target_without_an_epoch_is_refused(store: PositionStore) -> None:
+    epoch = drawn(store).epoch
+    store.acquire(TABLE, OTHER_SHARD, "w1")
+    for target, partition in (("sql", OTHER_SHARD), ("metrics", SHARD)):
+        with pytest.raises(StaleLeaseError):
+            store.commit(TABLE, target, [Commit(partition.id, epoch, at(9))])
+    assert stored(store) == START
+
+
+def test_commits_are_stored_all_or_none(store: PositionStore) -> None:
+    first, second = drawn(store).epoch, drawn(store, OTHER_SHARD).epoch
+    refused = [Commit(SHARD.id, first, at(9)), Commit(OTHER_SHARD.id, second - 1, at(9))]
+    for commits in (refused, refused[::-1]):
+        with pytest.raises(StaleLeaseError):
+            store.commit(TABLE, "sql", commits)
+        assert (stored(store), stored(store, OTHER_SHARD)) == (START, START)
+    store.commit(TABLE, "sql", [Commit(SHARD.id, first, at(9)), Commit(OTHER_SHARD.id, second, at(8))])
+    assert (stored(store), stored(store, OTHER_SHARD)) == (at(9), at(8))
+
+
+def test_an_empty_commit_changes_nothing(store: PositionStore) -> None:
+    store.commit(TABLE, "sql", [])
+    assert store.partitions(TABLE) == []
+
+
+def test_a_drained_partition_is_never_drawn_for_again(store: PositionStore) -> None:
+    epoch = drawn(store).epoch
+    store.commit(TABLE, "sql", [Commit(SHARD.id, epoch, at(SEQUENCE, ended=True))])
+    for owner in ("w1", "w2"):
+        store.acquire(TABLE, SHARD, owner)
+        with pytest.raises(StaleLeaseError):
+            store.draw(TABLE, SHARD.id, "sql", owner=owner, remembered=0)
+    assert store.counter(TABLE) == epoch
+    assert stored(store) == at(SEQUENCE, ended=True)
+
+
+def test_a_partition_drained_for_one_target_is_drawn_for_another(store: PositionStore) -> None:
+    epoch = drawn(store).epoch
+    store.commit(TABLE, "sql", [Commit(SHARD.id, epoch, at(5, ended=True))])
+    assert drawn(store, target="metrics") == Draw(epoch + 1, START)
+
+
+def test_only_one_of_two_rivals_commits(store: PositionStore) -> None:
+    """Draws and commits of two owners interleave as they like: each commit that is let through is the newest drawn."""
+    committed: list[tuple[int, int]] = []
+    refused: list[int] = []
+
+    def compete(owner: str) -> None:
+        for rank in range(40):
+            try:
+                epoch = drawn(store, owner=owner).epoch
+                store.commit(TABLE, "sql", [Commit(SHARD.id, epoch, at(rank))])
+                committed.append((epoch, rank))
+            except StaleLeaseError:
+                refused.append(rank)
+
+    together(*(partial(compete, owner) for owner in ("w1", "w2")))
+    assert len(committed) + len(refused) == 80
+    assert stored(store) == at(max(committed)[1])
+
+
+# Going back with a target.
+
+
+def test_a_position_is_rewound_to_what_the_target_holds(store: PositionStore) -> None:
+    epoch = drawn(store).epoch
+    store.commit(TABLE, "sql", [Commit(SHARD.id, epoch, at(100, ended=True))])
+    store.rewind(TABLE, SHARD.id, "sql", at(80))
+    assert drawn(store) == Draw(epoch + 1, at(80))
+
+
+def test_a_position_is_never_rewound_forward(store: PositionStore) -> None:
+    epoch = drawn(store).epoch
+    store.commit(TABLE, "sql", [Commit(SHARD.id, epoch, at(80))])
+    for position in (at(100), at(10, ended=True)):
+        store.rewind(TABLE, SHARD.id, "sql", position)
+    assert stored(store) == at(80)
+
+
+def test_a_rewind_touches_one_partition_of_one_target(store: PositionStore) -> None:
+    pairs = [(SHARD, "sql"), (OTHER_SHARD, "sql"), (SHARD, "metrics")]
+    for partition, target in pairs:
+        epoch = drawn(store, partition, target).epoch
+        store.commit(TABLE, target, [Commit(partition.id, epoch, at(100))])
+    store.rewind(TABLE, SHARD.id, "sql", START)
+    store.rewind(TABLE, "shardId-unknown", "sql", START)
+    store.rewind(OTHER_TABLE, OTHER_SHARD.id, "sql", START)
+    assert [stored(store, *pair) for pair in pairs] == [START, at(100), at(100)]
+
+
+def test_forgotten_partitions_start_over_and_their_holders_are_fenced_off(store: PositionStore) -> None:
+    first, second = drawn(store).epoch, drawn(store, OTHER_SHARD).epoch
+    store.commit(TABLE, "sql", [Commit(SHARD.id, first, at(5, ended=True)), Commit(OTHER_SHARD.id, second, at(6))])
+    store.forget(TABLE, "sql", [SHARD.id, "shardId-unknown"])
+    assert (stored(store), stored(store, OTHER_SHARD)) == (None, at(6))
+    with pytest.raises(StaleLeaseError):
+        store.commit(TABLE, "sql", [Commit(SHARD.id, first, at(7))])
+    assert drawn(store) == Draw(second + 1, START)
+
+
+def test_forgetting_leaves_other_targets_and_tables_alone(store: PositionStore) -> None:
+    epoch = drawn(store, target="metrics").epoch
+    store.commit(TABLE, "metrics", [Commit(SHARD.id, epoch, at(5))])
+    store.forget(TABLE, "sql", [SHARD.id])
+    store.forget(OTHER_TABLE, "metrics", [SHARD.id])
+    store.forget(TABLE, "metrics", [])
+    assert stored(store, target="metrics") == at(5)
+
+
+# Generations and gaps.
+
+
+def test_generations_are_listed_with_all_that_is_known(store: PositionStore) -> None:
+    second = replace(COPY, number=2, state="live", finished_at=9.25)
+    others = [replace(COPY, collection="refunds"), second]
+    for copy in (COPY, *others):
+        store.save_copy(TABLE, copy)
+    store.save_copy(TABLE, replace(COPY, target="metrics"))
+    assert sorted(store.copies(TABLE, "sql"), key=str) == sorted([COPY, *others], key=str)
+    assert store.copies(TABLE, "metrics") == [replace(COPY, target="metrics")]
+    assert store.copies(OTHER_TABLE, "sql") == []
+
+
+def test_a_generation_changes_its_state_in_place(store: PositionStore) -> None:
+    for copy in (COPY, replace(COPY, state="live", finished_at=2.0), replace(COPY, state="dropped", finished_at=2.0)):
+        store.save_copy(TABLE, copy)
+        assert store.copies(TABLE, "sql") == [copy]
+
+
+def test_a_restart_forgets_one_target_and_says_why(store: PositionStore) -> None:
+    sql, metrics = drawn(store).epoch, drawn(store, target="metrics").epoch
+    store.commit(TABLE, "sql", [Commit(SHARD.id, sql, at(5, ended=True))])
+    store.commit(TABLE, "metrics", [Commit(SHARD.id, metrics, at(6))])
+    store.save_copy(TABLE, replace(COPY, state="live"))
+    second = replace(COPY, number=2, scan="s2")
+    store.restart(TABLE, "sql", [second], [GAP])
+    assert stored(store) is None
+    assert stored(store, target="metrics") == at(6)
+    assert sorted(store.copies(TABLE, "sql"), key=str) == sorted([replace(COPY, state="live"), second], key=str)
+    assert store.gaps(TABLE) == [GAP]
+    assert store.counter(TABLE) == metrics
+
+
+def test_a_restart_fences_off_whoever_held_the_target(store: PositionStore) -> None:
+    """A commit from before the restart would jump over all that the new generation still has to read."""
+    epoch = drawn(store).epoch
+    store.restart(TABLE, "sql", [COPY])
+    with pytest.raises(StaleLeaseError):
+        store.commit(TABLE, "sql", [Commit(SHARD.id, epoch, at(9))])
+    assert drawn(store) == Draw(epoch + 1, START)
+    with pytest.raises(StaleLeaseError):
+        store.commit(TABLE, "sql", [Commit(SHARD.id, epoch, at(9))])
+
+
+def test_gaps_stay_until_they_are_closed_for_their_target(store: PositionStore) -> None:
+    others = [replace(GAP, partition="shardId-2"), replace(GAP, target="metrics")]
+    store.restart(TABLE, "sql", [], [GAP])
+    store.restart(TABLE, "sql", [], [others[0]])
+    store.restart(TABLE, "metrics", [], [others[1]])
+    assert sorted(store.gaps(TABLE), key=str) == sorted([GAP, *others], key=str)
+    assert store.gaps(OTHER_TABLE) == []
+    store.close_gaps(TABLE, "sql")
+    assert store.gaps(TABLE) == [others[1]]
+
+
+# Outliving a process.
+
+
+def test_everything_outlives_a_restart(reopen: Open) -> None:
+    store = reopen()
+    epoch = drawn(store, OTHER_SHARD, remembered=NEW_STORE_EPOCH + 50).epoch
+    store.commit(TABLE, "sql", [Commit(OTHER_SHARD.id, epoch, at(SEQUENCE))])
+    store.restart(TABLE, "metrics", [replace(COPY, target="metrics")], [GAP])
+    before = (store.partitions(TABLE), store.copies(TABLE, "metrics"), store.gaps(TABLE), store.counter(TABLE))
+    store = reopen()
+    assert (store.partitions(TABLE), store.copies(TABLE, "metrics"), store.gaps(TABLE), store.counter(TABLE)) == before
+    assert stored(store, OTHER_SHARD) == at(SEQUENCE)
+    store.commit(TABLE, "sql", [Commit(OTHER_SHARD.id, epoch, at(SEQUENCE + 1))])
+    assert drawn(store, OTHER_SHARD) == Draw(epoch + 1, at(SEQUENCE + 1))
+
+
+@pytest.mark.parametrize("steps", [1, 7, 60])
+def test_a_killed_process_leaves_all_that_it_was_told_was_stored(steps: int, tmp_path: Path) -> None:
+    confirmed = killed_after(steps, tmp_path / "positions.db")
+    store = SqliteStore(tmp_path / "positions.db")
+    ranks = {state.position.rank for state in store.partitions(TABLE) if state.partition.id in PARTITIONS}
+    assert len(ranks) == 1, "commits of one step were torn apart"
+    assert ranks.pop() >= confirmed.rank
+    assert store.counter(TABLE) >= confirmed.epoch
+    assert len(store.letters(limit=100_000)) >= confirmed.rank
+    assert next(report.confirmed for report in store.reports()) >= confirmed.rank
+    store.close()

@@ -1,0 +1,84 @@
+"""A real pipeline over fakes: what the tests of the pipeline and of its faults run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dynalens.backfill import Scan, Wanted
+from dynalens.change import Typed
+from dynalens.config import CollectionConfig
+from dynalens.pipeline import Table, TablePipeline
+from dynalens.position.sqlite import SqliteStore
+from dynalens.retry import RetryPolicy
+from dynalens.source import Source
+from dynalens.status import CollectionStatus, Report, collection_status
+from dynalens.target import Target
+from dynalens.testing.memory import MemorySource
+from dynalens.transform import Route
+from tests.waiting import observed
+
+IMPATIENT = RetryPolicy(base_seconds=0.01, cap_seconds=0.05, attempts=1_000_000, total_seconds=3600.0)
+DONATIONS = {"donations": CollectionConfig(table="Donations")}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One table, its targets and the store, which outlive the pipelines that are run over them."""
+
+    source: MemorySource
+    targets: Sequence[Target]
+    store: SqliteStore
+    collections: Mapping[str, CollectionConfig] = field(default_factory=lambda: DONATIONS)
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    segments: int = 2
+    stream: str = "stream-1"
+
+    def pipeline(self) -> TablePipeline:
+        """Make a pipeline, not yet started, as a new process would."""
+        wanted = [Wanted(name, self.fingerprints.get(name, "1")) for name in self.collections]
+        return TablePipeline(
+            table=Table(
+                name=self.source.table,
+                stream=self.stream,
+                keys=self.source.keys,
+                items=0,
+                collections=self.collections,
+                wanted={target.name: wanted for target in self.targets},
+                routes=tuple(Route(name, collection.where) for name, collection in self.collections.items()),
+                owner=f"worker-{id(object())}",
+            ),
+            stream=self.source,
+            scans=self._scan,
+            targets=self.targets,
+            store=self.store,
+            dead_letters=self.store,
+            fetch=self._fetch,
+            segments=self.segments,
+            retries=IMPATIENT,
+        )
+
+    @contextmanager
+    def running(self, *, drain_seconds: float = 5.0) -> Iterator[TablePipeline]:
+        """Run a pipeline; leaving drains and ends it."""
+        pipeline = self.pipeline()
+        pipeline.start()
+        try:
+            yield pipeline
+        finally:
+            pipeline.stop(drain_seconds)
+            assert pipeline.join(10.0), "a lane did not end"
+
+    def report(self, pipeline: TablePipeline, target: str) -> Report:
+        """Give one lane's report."""
+        (found,) = [report for report in pipeline.reports() if report.target == target]
+        return found
+
+    def _scan(self, scan: Scan) -> Source:
+        return self.source.scan(scan.id, scan.segments)
+
+    def _fetch(self, key: Mapping[str, Typed]) -> Mapping[str, Typed] | None:
+        return self.source.item(key)

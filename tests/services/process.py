@@ -1,0 +1,67 @@
+"""One server process: started by a test, logged to a file, and killed by its own pid alone."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tests.waiting import NotObservedError, observed
+
+LOG_TAIL_LINES = 30
+
+# A killed or timed-out pytest tears nothing down; the kernel then ends the server with it. Part of Linux (util-linux).
+_DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--") if shutil.which("setpriv") else ()
+
+
+class ServerStartError(Exception):
+    """A server ended or did not answer in time; the message ends with the last lines of its log."""
+
+
+class ServerProcess:
+    """A running server. Start it from a thread that outlives it: on Linux it ends with its starter."""
+
+    def __init__(self, command: Sequence[str | Path], *, cwd: Path, log: Path) -> None:
+        self._name = Path(command[0]).name
+        self._log = log
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [*_DIE_WITH_PARENT, *command], cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def wait_until(
+        self,
+        answers: Callable[[], bool],
+        *,
+        ignoring: type[Exception] | tuple[type[Exception], ...],
+        timeout: float = 60.0,
+    ) -> None:
+        """Wait until the server answers.
+
+        Raises:
+            ServerStartError: It ended, or did not answer in time; it is not running any more.
+        """
+        try:
+            observed(lambda: self._exited() or answers(), timeout=timeout, ignoring=ignoring)
+        except NotObservedError as error:
+            self.kill()
+            raise ServerStartError(f"{self._name} did not answer: {error}\n{self._log_tail()}") from error
+        if self._exited():
+            raise ServerStartError(f"{self._name} ended with status {self._process.returncode}\n{self._log_tail()}")
+
+    def kill(self) -> None:
+        """End the process without a warning, as a power cut would."""
+        self._process.kill()
+        self._process.wait()
+
+    def _exited(self) -> bool:
+        return self._process.poll() is not None
+
+    def _log_tail(self) -> str:
+        lines = self._log.read_text(errors="replace").splitlines()
+        return "\n".join([f"{self._log} ends with:", *lines[-LOG_TAIL_LINES:]])

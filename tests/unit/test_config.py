@@ -1,0 +1,874 @@
+"""The file: what it means, what it refuses, and how it says so."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel
+
+from dynalens.config import (
+    CollectionConfig,
+    Config,
+    ConfigFileError,
+    MetricConfig,
+    PublishConfig,
+    SourceConfig,
+    SumConfig,
+    TargetsConfig,
+    fingerprint,
+    json_schema,
+    load,
+    load_server,
+    masked,
+)
+from dynalens.errors import EXIT_USAGE, ConfigError
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+MINIMAL = "collections:\n  donations:\n    table: Donations\n"
+
+SCENARIO = """\
+source: {region: eu-west-1, endpoint_url: "http://127.0.0.1:8000"}
+collections:
+  donations:
+    table: Donations
+    metrics:
+      by_platform:
+        group_by: platform
+        count: true
+        sum: {amount: {decimals: 2}}
+        total: true
+        publish: {key: "{platform}", total_key: ALL, channel: aggregates, fields: {amount_sum: amount}}
+"""
+
+
+def read(folder: Path, text: str, environment: Mapping[str, str] | None = None) -> Config:
+    (folder / "dynalens.yaml").write_text(text, encoding="utf-8")
+    return load(folder / "dynalens.yaml", environment or {})
+
+
+def errors_of(folder: Path, text: str, environment: Mapping[str, str] | None = None) -> list[str]:
+    """Give the error lines of a file, without the folder."""
+    with pytest.raises(ConfigFileError) as caught:
+        read(folder, text, environment)
+    assert caught.value.exit_code == EXIT_USAGE
+    return [line.removeprefix(f"{folder}/") for line in caught.value.message.splitlines()]
+
+
+def error_of(folder: Path, text: str, environment: Mapping[str, str] | None = None) -> str:
+    [error] = errors_of(folder, text, environment)
+    return error
+
+
+def metric(settings: str) -> str:
+    """Give a file with one metric, whose settings stand in line 5."""
+    return f"collections:\n  donations:\n    table: Donations\n    metrics:\n      by_platform: {{{settings}}}\n"
+
+
+def test_three_lines_are_a_working_file(tmp_path: Path) -> None:
+    config = read(tmp_path, MINIMAL)
+    assert config.collections == {"donations": CollectionConfig(table="Donations")}
+    assert config.targets == TargetsConfig(sql="chdb://./data/sql", metrics="valkey://embedded")
+    assert (config.server.host, config.server.port) == ("127.0.0.1", 7070)
+    assert config.data_folder == tmp_path / "data"
+
+
+def test_the_path_is_absolute_so_that_data_stays_beside_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dynalens.yaml").write_text(MINIMAL)
+    monkeypatch.chdir(tmp_path)
+    assert load(Path("dynalens.yaml"), {}).data_folder == tmp_path / "data"
+
+
+def test_scenario_1_reads_as_it_is_written(tmp_path: Path) -> None:
+    config = read(tmp_path, SCENARIO)
+    assert config.source == SourceConfig(region="eu-west-1", endpoint_url="http://127.0.0.1:8000")
+    assert config.collections["donations"].metrics["by_platform"] == MetricConfig(
+        group_by=("platform",),
+        count=True,
+        sum={"amount": SumConfig(decimals=2)},
+        total=True,
+        publish=PublishConfig(key="{platform}", total_key="ALL", channel="aggregates", fields={"amount_sum": "amount"}),
+    )
+
+
+def test_named_targets_are_the_only_ones(tmp_path: Path) -> None:
+    assert read(tmp_path, MINIMAL + "targets: {sql: 'chdb:///srv/sql'}").targets == TargetsConfig(sql="chdb:///srv/sql")
+
+
+def test_group_by_takes_one_name_or_a_list(tmp_path: Path) -> None:
+    one = read(tmp_path, metric("count: true, group_by: platform"))
+    two = read(tmp_path, metric("count: true, group_by: [platform, country]"))
+    assert one.collections["donations"].metrics["by_platform"].group_by == ("platform",)
+    assert two.collections["donations"].metrics["by_platform"].group_by == ("platform", "country")
+
+
+def test_values_have_the_types_that_they_look_like(tmp_path: Path) -> None:
+    where = (
+        "{country: NO, day: 2019-08-07, code: 010, at: 1:30, n: 5, x: 1.5, on: true, gone: null, quoted: '5', y: yes}"
+    )
+    config = read(tmp_path, MINIMAL + f"    where: {where}\n")
+    assert config.collections["donations"].where == {
+        "country": "NO",
+        "day": "2019-08-07",
+        "code": "010",
+        "at": "1:30",
+        "n": 5,
+        "x": 1.5,
+        "on": True,
+        "gone": None,
+        "quoted": "5",
+        "y": "yes",
+    }
+
+
+def test_an_integer_keeps_all_of_its_38_digits(tmp_path: Path) -> None:
+    config = read(tmp_path, MINIMAL + f"    where: {{n: {'9' * 38}}}\n")
+    assert config.collections["donations"].where == {"n": int("9" * 38)}
+
+
+def test_values_of_a_metric_have_the_names_of_the_api() -> None:
+    assert MetricConfig(count=True, sum={"amount": SumConfig(), "tip": SumConfig()}).values == (
+        "count",
+        "amount_sum",
+        "tip_sum",
+    )
+
+
+# Variables of the environment.
+
+
+def test_a_variable_is_filled_in(tmp_path: Path) -> None:
+    text = 'collections: {donations: {table: "${STAGE}-Donations"}}\nserver: {port: "${PORT}"}\n'
+    config = read(tmp_path, text, {"STAGE": "test", "PORT": "7171"})
+    assert config.collections["donations"].table == "test-Donations"
+    assert config.server.port == 7171
+
+
+def test_two_dollars_stand_for_the_signs_themselves(tmp_path: Path) -> None:
+    config = read(tmp_path, MINIMAL + '    where: {a: "$${NAME}", b: "$5", c: "{x}"}\n', {"NAME": "no"})
+    assert config.collections["donations"].where == {"a": "${NAME}", "b": "$5", "c": "{x}"}
+
+
+def test_a_variable_that_is_not_set_is_named(tmp_path: Path) -> None:
+    error = error_of(tmp_path, "collections:\n  donations:\n    table: ${TABLE}\n")
+    assert error == (
+        "dynalens.yaml:3: collections.donations.table: the environment variable TABLE is not set. "
+        "Set it: export TABLE=…"
+    )
+
+
+@pytest.mark.parametrize("text", ["${}", "${A-B}", "${A", "${1}"])
+def test_a_malformed_variable_is_an_error(tmp_path: Path, text: str) -> None:
+    error = error_of(tmp_path, f"collections:\n  donations:\n    table: '{text}'\n", {"A": "x"})
+    assert error.startswith(f"dynalens.yaml:3: collections.donations.table: '{text}' names no environment variable.")
+
+
+# Secrets.
+
+SECRET = "hunter2"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        MINIMAL + 'targets: {metrics: "valkey://me:${SECRET}@host:6379", sql: "${SECRET}"}',
+        MINIMAL + 'targets: {metrics: "foo://me:${SECRET}@host:6379"}',
+        MINIMAL + f"targets: {{metrics: 'foo://me:{SECRET}@host:6379'}}",
+        MINIMAL + f"targets: {{metrics: ['valkey://me:{SECRET}@host']}}",
+        MINIMAL + f"targets: {{metrics: 'valkey://me:{SECRET}@host:port'}}",
+        MINIMAL + f"source: {{endpoint_url: 'ftp://me:{SECRET}@host'}}",
+        MINIMAL + 'server: {port: "${SECRET}"}',
+        "collections: {donations: {table: '${SECRET}!'}}",
+        metric('count: true, group_by: a, publish: {key: "${SECRET}", channel: "{${SECRET}}"}'),
+        metric('count: "${SECRET}", sum: "${SECRET}", group_by: 5'),
+    ],
+)
+def test_no_error_shows_a_secret(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigFileError) as caught:
+        read(tmp_path, text, {"SECRET": SECRET})
+    assert SECRET not in str(caught.value)
+    assert SECRET not in repr(caught.value)
+    assert caught.value.__cause__ is None  # pydantic's own error holds the values
+
+
+def test_a_configuration_prints_without_passwords(tmp_path: Path) -> None:
+    text = metric("count: true") + 'targets: {metrics: "valkeys://me:${SECRET}@host:6379"}'
+    config = read(tmp_path, text, {"SECRET": SECRET})
+    assert config.targets.metrics == f"valkeys://me:{SECRET}@host:6379"
+    for shown in (repr(config), str(config), f"{config.targets}"):
+        assert SECRET not in shown
+        assert "valkeys://me:***@host:6379" in shown
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("valkey://host:6379", "valkey://host:6379"),
+        ("valkey://me@host", "valkey://me@host"),
+        ("valkey://me:secret@host:6379/0", "valkey://me:***@host:6379/0"),
+        ("valkey://:secret@host", "valkey://:***@host"),
+        ("valkey://me:se@cr/e?t@host", "valkey://me:***@host"),
+        ("https://host/x?password=secret&a=1", "https://host/x?password=***&a=1"),
+        ("cannot reach valkey://me:secret@host today", "cannot reach valkey://me:***@host today"),
+    ],
+)
+def test_passwords_are_masked(url: str, shown: str) -> None:
+    assert masked(url) == shown
+
+
+# Errors of shape: each with its line, its place and what to write.
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        (
+            "collections: {a: {table: Donations}}\nserver:\n  prot: 7070\n",
+            "3: server.prot: is no setting. Did you mean port?",
+        ),
+        (
+            MINIMAL + "extras: 1\n",
+            "4: extras: is no setting. Write one of: source, targets, collections, server.",
+        ),
+        (
+            MINIMAL + "path: elsewhere.yaml\n",
+            "4: path: is no setting. Write one of: source, targets, collections, server.",
+        ),
+        (
+            metric("count: true, sum: {amount: {decimals: 30}}"),
+            (
+                "5: collections.donations.metrics.by_platform.sum.amount.decimals: 30 is too large. "
+                "Write a number from 0 to 18."
+            ),
+        ),
+        (
+            metric("sum: {amount: {decimals: 1.5}}"),
+            (
+                "5: collections.donations.metrics.by_platform.sum.amount.decimals: 1.5 is not a whole number. "
+                "Write a number from 0 to 18."
+            ),
+        ),
+        (
+            metric("sum: {amount: }"),
+            (
+                "5: collections.donations.metrics.by_platform.sum.amount: is empty. "
+                "Write settings under it, for example sum: {amount: {decimals: 2}}."
+            ),
+        ),
+        (
+            metric("sum: amount"),
+            (
+                "5: collections.donations.metrics.by_platform.sum: amount is text. "
+                "Write settings under it, for example sum: {amount: {decimals: 2}}."
+            ),
+        ),
+        (
+            metric("count: maybe"),
+            (
+                "5: collections.donations.metrics.by_platform.count: maybe is text. "
+                "Write true or false, for example count: true."
+            ),
+        ),
+        (
+            metric("count: true, group_by: 5"),
+            (
+                "5: collections.donations.metrics.by_platform.group_by: 5 is a number. "
+                "Write a name or a list of names, for example group_by: platform."
+            ),
+        ),
+        (
+            metric("count: true, group_by: [a, 5]"),
+            '5: collections.donations.metrics.by_platform.group_by[1]: 5 is a number. Write it in quotes: "5".',
+        ),
+        (
+            metric("count: true, group_by: ['']"),
+            (
+                "5: collections.donations.metrics.by_platform.group_by[0]: is empty. "
+                "Write text, for example group_by: platform."
+            ),
+        ),
+        (
+            metric("count: true, group_by: platform, publish: {key: {platform}}"),
+            (
+                "5: collections.donations.metrics.by_platform.publish.key: {platform} is a mapping. "
+                'Write it in quotes: "{platform}".'
+            ),
+        ),
+        (
+            metric("count: true, publish: {}"),
+            (
+                "5: collections.donations.metrics.by_platform.publish.key: is missing. "
+                "Write it, for example key: '{platform}'."
+            ),
+        ),
+        (
+            MINIMAL + "    where: {TYPE: [user]}\n",
+            (
+                "4: collections.donations.where.TYPE: [user] is a list. "
+                "Write one value: text, a number, true, false or null, for example where: {TYPE: user}."
+            ),
+        ),
+        (
+            MINIMAL + "    where: {'': user}\n",
+            "4: collections.donations.where.'': is an empty name. Write the name of an attribute.",
+        ),
+        (
+            MINIMAL + "    where: {n: 0.12345678901234567890}\n",
+            (
+                "4: collections.donations.where.n: is a number too long to be kept. "
+                "Write at most 15 digits, or text in quotes."
+            ),
+        ),
+        (
+            MINIMAL + f"    where: {{n: 1e{'9' * 30}}}\n",
+            (
+                "4: collections.donations.where.n: is a number too long to be kept. "
+                "Write at most 15 digits, or text in quotes."
+            ),
+        ),
+        (
+            "collections:\n  my-donations:\n    table: Donations\n",
+            (
+                "2: collections.my-donations: cannot be a name here. Write letters, digits and _, a letter first, "
+                "at most 63, for example my_donations."
+            ),
+        ),
+        (
+            "collections:\n  donations:\n",
+            (
+                "2: collections.donations: is empty. "
+                "Write settings under it, for example collections: {donations: {table: Donations}}."
+            ),
+        ),
+        (
+            "collections:\n  donations: {}\n",
+            "2: collections.donations.table: is missing. Write it, for example table: Donations.",
+        ),
+        (
+            "source: {region: eu-west-1}\n",
+            "1: collections: is missing. Write it, for example collections: {donations: {table: Donations}}.",
+        ),
+        (
+            "\ncollections: {}\n",
+            (
+                "2: collections: is empty. "
+                "Write settings under it, for example collections: {donations: {table: Donations}}."
+            ),
+        ),
+        (
+            MINIMAL + "source:\n  scan_read_units: 0\n",
+            "5: source.scan_read_units: 0 is too small. Write a number above 0.",
+        ),
+        (
+            MINIMAL + "source: {scan_read_units: .inf}\n",
+            "4: source.scan_read_units: .inf is text. Write a number above 0, for example scan_read_units: 500.",
+        ),
+        (
+            MINIMAL + "source: {region: 5}\n",
+            '4: source.region: 5 is a number. Write it in quotes: "5".',
+        ),
+        (
+            MINIMAL + "server: 7070\n",
+            "4: server: 7070 is a number. Write settings under it, for example server: {port: 7070}.",
+        ),
+    ],
+)
+def test_an_error_of_shape_says_what_to_write(tmp_path: Path, text: str, error: str) -> None:
+    assert errors_of(tmp_path, text) == [f"dynalens.yaml:{error}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        (MINIMAL + "targets: {search: 'tantivy://./data/search'}\n", "4: targets.search"),
+        (MINIMAL + "    search: {geo: {location: [lat, lon]}}\n", "4: collections.donations.search"),
+        (MINIMAL + "dashboards: dashboards/*.yaml\n", "4: dashboards"),
+        (MINIMAL + "queries: queries/*.sql\n", "4: queries"),
+        (metric("count: true, every: 1m"), "5: collections.donations.metrics.by_platform.every"),
+        (metric("count: true, avg: {amount: {}}"), "5: collections.donations.metrics.by_platform.avg"),
+        (metric("count: true, distinct: email"), "5: collections.donations.metrics.by_platform.distinct"),
+    ],
+)
+def test_what_a_later_version_brings_is_refused_by_name(tmp_path: Path, text: str, error: str) -> None:
+    assert f"dynalens.yaml:{error}: is not in this version of Dynalens. Remove it." in errors_of(tmp_path, text)
+
+
+# Errors of sense.
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        (
+            metric("group_by: platform"),
+            (
+                "5: collections.donations.metrics.by_platform: computes nothing. "
+                "Write count: true, or sum: {ATTRIBUTE: {decimals: 2}}."
+            ),
+        ),
+        (
+            metric("count: true, group_by: [a, b, a]"),
+            "5: collections.donations.metrics.by_platform.group_by[2]: a stands there twice. Remove one of them.",
+        ),
+        (
+            metric("count: true, group_by: platform, publish: {key: 'x{plattform}{platform}'}"),
+            (
+                "5: collections.donations.metrics.by_platform.publish.key: 'x{plattform}{platform}' names 'plattform', "
+                "which is not in group_by (platform). Write one of those."
+            ),
+        ),
+        (
+            metric("count: true, group_by: [platform, country], publish: {key: '{platform}'}"),
+            (
+                "5: collections.donations.metrics.by_platform.publish.key: '{platform}' leaves out 'country', "
+                "so that groups share a key. Write {country} into it."
+            ),
+        ),
+        (
+            metric("count: true, group_by: [a, b], publish: {key: '{a}{b}'}"),
+            (
+                "5: collections.donations.metrics.by_platform.publish.key: '{a}{b}' can name two groups alike. "
+                'Part its attributes by signs such as : or /, as in "{a}:{b}".'
+            ),
+        ),
+        (
+            metric("count: true, group_by: platform, total: true, publish: {key: '{platform}'}"),
+            (
+                "5: collections.donations.metrics.by_platform.publish.total_key: is missing, and the metric keeps "
+                "a total. Write its key, for example ALL."
+            ),
+        ),
+        (
+            metric("count: true, group_by: platform, publish: {key: '{platform}', total_key: ALL}"),
+            (
+                "5: collections.donations.metrics.by_platform.publish.total_key: ALL needs a total. "
+                "Write total: true beside publish, or remove total_key."
+            ),
+        ),
+        (
+            metric("count: true, total: true, publish: {key: ALL, total_key: ALL}"),
+            (
+                "5: collections.donations.metrics.by_platform.publish.total_key: ALL can be the key of a group. "
+                "Write another one."
+            ),
+        ),
+        (
+            metric("count: true, group_by: a, total: true, publish: {key: 'x{a}', total_key: 'x~'}"),
+            (
+                "5: collections.donations.metrics.by_platform.publish.total_key: 'x~' can be the key of a group. "
+                "Write another one."
+            ),
+        ),
+        (
+            metric("count: true, group_by: [a, b], publish: {key: '{a}-{b}'}"),
+            (
+                "5: collections.donations.metrics.by_platform.publish.key: '{a}-{b}' can name two groups alike. "
+                'Part its attributes by signs such as : or /, as in "{a}:{b}".'
+            ),
+        ),
+        (
+            metric("count: true, group_by: a, publish: {key: '{a}:{a}'}"),
+            "5: collections.donations.metrics.by_platform.publish.key: '{a}:{a}' names 'a' twice. Write it once.",
+        ),
+        (
+            metric("count: true, group_by: a, publish: {key: 'dynalens:{a}'}"),
+            (
+                "5: collections.donations.metrics.by_platform.publish.key: 'dynalens:{a}' begins with dynalens:, "
+                "as Dynalens' own names do. Begin it with a name of yours."
+            ),
+        ),
+        (
+            metric("count: true, group_by: platform, publish: {key: '{platform}', channel: 'on {platform}'}"),
+            (
+                "5: collections.donations.metrics.by_platform.publish.channel: 'on {platform}' takes no {attribute}: "
+                "it is one name for all groups. Write it without braces."
+            ),
+        ),
+        (
+            metric("count: true, publish: {key: all, fields: {amount: money}}"),
+            (
+                "5: collections.donations.metrics.by_platform.publish.fields.amount: money is no value of this metric. "
+                "Write one of: count."
+            ),
+        ),
+        (
+            metric("count: true, sum: {a: {}}, publish: {key: all, fields: {a_sum: count}}"),
+            (
+                "5: collections.donations.metrics.by_platform.publish.fields.a_sum: count names two values. "
+                "Write a name of its own."
+            ),
+        ),
+        (
+            "collections:\n  donations: {table: Donations}\n  Donations: {table: Donations}\n",
+            "3: collections.Donations: differs from donations in case alone. Write another name.",
+        ),
+        (
+            "collections:\n  a:\n    table: arn:aws:dynamodb:eu-west-1:123456789012:table/Donations\n",
+            (
+                "3: collections.a.table: arn:aws:dynamodb:eu-west-1:123456789012:table/Donations is an ARN. "
+                "Write the table's name, Donations, and source.region: eu-west-1."
+            ),
+        ),
+        (
+            "collections:\n  a:\n    table: My Donations\n",
+            "3: collections.a.table: My Donations is no table name. Write 3 to 255 letters, digits, _, - and dots.",
+        ),
+        (
+            "collections:\n  a:\n    table: ab\n",
+            "3: collections.a.table: ab is no table name. Write 3 to 255 letters, digits, _, - and dots.",
+        ),
+        (
+            MINIMAL + "targets: {}\n    \n",
+            "4: targets: names no target. Write sql, metrics or both, or remove it for the embedded ones.",
+        ),
+        (
+            MINIMAL + "targets:\n  sql: clickhouse://host/db\n",
+            (
+                "5: targets.sql: clickhouse://host/db is for a later version of Dynalens. "
+                "Write for example chdb://./data/sql."
+            ),
+        ),
+        (
+            MINIMAL + "targets:\n  sql: ./data/sql\n",
+            "5: targets.sql: ./data/sql is no URL of this kind of target. Write for example chdb://./data/sql.",
+        ),
+        (
+            MINIMAL + "targets:\n  sql: chdb://\n",
+            "5: targets.sql: chdb:// lacks what comes after ://. Write for example chdb://./data/sql.",
+        ),
+        (
+            MINIMAL + "targets: {sql: 'chdb://./data/sql', metrics: 'valkey://host:port'}\n",
+            "4: targets.metrics: 'valkey://host:port' is no URL. Write for example valkey://embedded.",
+        ),
+        (
+            metric("count: true") + "targets: {sql: 'chdb://./data/sql'}\n",
+            (
+                "4: collections.donations.metrics: needs a target that is not there. "
+                "Write targets.metrics, for example valkey://embedded."
+            ),
+        ),
+        (
+            MINIMAL + "targets: {metrics: 'valkey://embedded'}\n",
+            (
+                "2: collections.donations: is kept nowhere. "
+                "Write metrics for it, or targets.sql, for example chdb://./data/sql."
+            ),
+        ),
+        (
+            MINIMAL + "source: {endpoint_url: '127.0.0.1:8000'}\n",
+            (
+                "4: source.endpoint_url: '127.0.0.1:8000' is no http address. "
+                "Write one, for example http://127.0.0.1:8000."
+            ),
+        ),
+    ],
+)
+def test_an_error_of_sense_says_what_to_write(tmp_path: Path, text: str, error: str) -> None:
+    assert f"dynalens.yaml:{error}" in errors_of(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "clash"),
+    [
+        ("'{a}'", "'{a}'", True),
+        ("'{a}'", "'x:{a}'", True),
+        ("'y:{a}'", "'x:{a}'", False),
+        ("'{a}:y'", "'{a}:x'", False),
+        ("'x:{a}'", "'x:{a}:y'", True),
+        ("'x:{a}'", "'{a}:y'", True),
+        ("'a.b:{a}'", "'aXb:{a}'", False),
+    ],
+)
+def test_two_metrics_may_not_publish_one_key(tmp_path: Path, first: str, second: str, *, clash: bool) -> None:
+    text = metric(f"count: true, group_by: a, publish: {{key: {first}}}")
+    text += f"      other: {{count: true, group_by: a, publish: {{key: {second}}}}}\n"
+    if not clash:
+        assert len(read(tmp_path, text).collections["donations"].metrics) == 2
+        return
+    assert error_of(tmp_path, text) == (
+        f"dynalens.yaml:6: collections.donations.metrics.other.publish.key: {second} can name the same key as "
+        "collections.donations.metrics.by_platform publishes. Start it with a text of its own, for example other:"
+    )
+
+
+def test_the_total_of_one_metric_may_not_be_a_group_of_another(tmp_path: Path) -> None:
+    text = metric("count: true, group_by: a, publish: {key: 'a:{a}'}")
+    text += "  other:\n    table: Others\n    metrics:\n"
+    text += "      m: {count: true, group_by: b, total: true, publish: {key: 'b:{b}', total_key: 'a:ALL'}}\n"
+    assert error_of(tmp_path, text) == (
+        "dynalens.yaml:9: collections.other.metrics.m.publish.total_key: 'a:ALL' can name the same key as "
+        "collections.donations.metrics.by_platform publishes. Start it with a text of its own, for example m:"
+    )
+
+
+# All of them at once.
+
+
+def test_all_errors_are_listed_in_the_order_of_the_file(tmp_path: Path) -> None:
+    text = """\
+source: {scan_segments: 0}
+collections:
+  donations:
+    table: ${NOPE}
+    metrics:
+      a: {count: true, group_by: p, total: true, colour: red, publish: {key: "{q}"}}
+      b: {}
+  donations:
+    table: Donations
+server: {port: 70000}
+"""
+    assert [line.split(": ")[0] + " " + line.split(": ")[1] for line in errors_of(tmp_path, text)] == [
+        "dynalens.yaml:1 source.scan_segments",
+        "dynalens.yaml:4 collections.donations.table",
+        "dynalens.yaml:6 collections.donations.metrics.a.colour",
+        "dynalens.yaml:6 collections.donations.metrics.a.publish.key",
+        "dynalens.yaml:6 collections.donations.metrics.a.publish.key",
+        "dynalens.yaml:6 collections.donations.metrics.a.publish.total_key",
+        "dynalens.yaml:7 collections.donations.metrics.b",
+        "dynalens.yaml:8 collections.donations",
+        "dynalens.yaml:10 server.port",
+    ]
+
+
+def test_the_hint_names_the_command_that_checks_again(tmp_path: Path) -> None:
+    with pytest.raises(ConfigFileError) as caught:
+        read(tmp_path, "")
+    assert caught.value.hint == f"Correct {tmp_path / 'dynalens.yaml'}, then run: dynalens check"
+
+
+# Errors of YAML itself.
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("collections:\n\tdonations:\n", "2: is indented with a tab. Use spaces."),
+        (
+            "collections:\n    donations:\n      table: ABC\n  other:\n",
+            "4: is not indented like the other lines of the section that starts in line 1. Indent them alike.",
+        ),
+        (
+            "collections: donations: 5\n",
+            "1: has a second `:`, or is indented unlike its neighbours. Indent it like them, or use quotes.",
+        ),
+        ("a: [1, 2\nb: 3\n", "2: lacks the closing bracket of what starts in line 1. Write it."),
+        ("a:\nb: 'x\n", "3: lacks the closing quote of what starts in line 2. Write it."),
+        (
+            "key: {platform}:x\n",
+            "1: has a { that is not closed, or one inside a value. Write a value that holds { in quotes.",
+        ),
+        (
+            "server: {port: ${PORT}}\n",
+            "1: has a { that is not closed, or one inside a value. Write a value that holds { in quotes.",
+        ),
+        (
+            "a: @home\n",
+            "1: starts a value with a sign that YAML keeps for itself. Write the value in 'single quotes'.",
+        ),
+        (
+            'a: "\\q"\n',
+            "1: has an escape (\\) that YAML does not know. Write the value in 'single quotes'.",
+        ),
+        ("a: 1\n---\nb: 2\n", "2: starts a second document. Remove the line `---`."),
+        ("a: &x 1\nb: *x\n", "2: uses an alias (*name). Write the settings out."),
+        ("a: !!python/object:os.system 1\n", "1: uses a tag (!name). Write the value without it."),
+        ("a: 1\nb: \x07\n", "2: holds a character that text files do not. Remove it."),
+        ("[" * 5000, "1: is nested too deeply. Write the sections of docs/configuration.md."),
+        ("", "1: is empty. Write for example: collections: {donations: {table: Donations}}"),
+        ("- a\n", "1: is no mapping. Write for example: collections: {donations: {table: Donations}}"),
+    ],
+)
+def test_an_error_of_yaml_says_what_to_do(tmp_path: Path, text: str, error: str) -> None:
+    assert errors_of(tmp_path, text) == [f"dynalens.yaml:{error}"]
+
+
+def test_a_name_that_stands_twice_is_an_error(tmp_path: Path) -> None:
+    assert error_of(tmp_path, MINIMAL + "    table: Others\n") == (
+        "dynalens.yaml:4: collections.donations.table: stands here again, after line 3. Remove one of them."
+    )
+
+
+def test_a_name_that_is_no_text_is_an_error(tmp_path: Path) -> None:
+    assert error_of(tmp_path, MINIMAL + "    where: {[a, b]: 1}\n") == (
+        "dynalens.yaml:4: collections.donations.where: has a name that is no text. Write a plain name."
+    )
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"There is no file .*nowhere\.yaml\.") as caught:
+        load(tmp_path / "nowhere.yaml", {})
+    assert "dynalens -c FILE" in caught.value.hint
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+        load(tmp_path, {})
+
+
+def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:
+    (tmp_path / "dynalens.yaml").write_bytes(b"# one\n# \xe9t\xe9\n")
+    with pytest.raises(ConfigError, match=r"dynalens\.yaml:2: is not UTF-8"):
+        load(tmp_path / "dynalens.yaml", {})
+
+
+# The server alone, for commands that only talk to it.
+
+
+def test_a_client_needs_no_secret_of_the_worker(tmp_path: Path) -> None:
+    (tmp_path / "dynalens.yaml").write_text("server: {port: 7171}\ncollections: {a: {table: '${NOPE}'}}\nother: 1\n")
+    assert load_server(tmp_path / "dynalens.yaml", {}).port == 7171
+
+
+def test_a_file_without_a_server_has_the_default_one(tmp_path: Path) -> None:
+    (tmp_path / "dynalens.yaml").write_text(MINIMAL)
+    assert load_server(tmp_path / "dynalens.yaml", {}).port == 7070
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        (
+            "a: 1\nserver: {port: x}\n",
+            "2: server.port: x is text. Write a number from 0 to 65535, for example port: 7070.",
+        ),
+        (
+            "server: {port: '${PORT}'}\n",
+            "1: server.port: the environment variable PORT is not set. Set it: export PORT=…",
+        ),
+        ("server: {port: 1\nother: 2\n", "2: lacks the closing bracket of what starts in line 1. Write it."),
+    ],
+)
+def test_an_error_of_the_server_is_told_to_clients(tmp_path: Path, text: str, error: str) -> None:
+    (tmp_path / "dynalens.yaml").write_text(text)
+    with pytest.raises(ConfigFileError) as caught:
+        load_server(tmp_path / "dynalens.yaml", {})
+    assert caught.value.message == f"{tmp_path}/dynalens.yaml:{error}"
+
+
+# Fingerprints.
+
+DONATIONS = CollectionConfig(table="Donations", metrics={"by_platform": MetricConfig(group_by=("a",), count=True)})
+
+
+def with_metric(**settings: object) -> CollectionConfig:
+    changed = DONATIONS.metrics["by_platform"].model_copy(update=settings)
+    return DONATIONS.model_copy(update={"metrics": {"by_platform": changed}})
+
+
+def test_a_fingerprint_never_changes_by_itself() -> None:
+    """Kept in position stores: another digest for the same settings would rebuild everybody's collections."""
+    assert fingerprint(DONATIONS, "sql") == "8a19b4570f0815de19825efd7752181b"
+    assert fingerprint(DONATIONS, "metrics") == "96542be207c5f7812433caaf416fad29"
+
+
+@pytest.mark.parametrize(
+    ("changed", "sql", "metrics"),
+    [
+        (DONATIONS.model_copy(), False, False),
+        (DONATIONS.model_copy(update={"table": "Others"}), True, True),
+        (DONATIONS.model_copy(update={"where": {"TYPE": "user"}}), True, True),
+        (with_metric(count=False), False, True),
+        (with_metric(group_by=("b",)), False, True),
+        (with_metric(where={"a": 1}), False, True),
+        (with_metric(publish=PublishConfig(key="{a}")), False, True),
+    ],
+)
+def test_a_fingerprint_follows_what_a_target_holds(changed: CollectionConfig, *, sql: bool, metrics: bool) -> None:
+    assert (fingerprint(changed, "sql") != fingerprint(DONATIONS, "sql")) is sql
+    assert (fingerprint(changed, "metrics") != fingerprint(DONATIONS, "metrics")) is metrics
+
+
+def test_the_order_of_settings_does_not_count() -> None:
+    one = CollectionConfig(table="Donations", where={"a": 1, "b": 2})
+    other = CollectionConfig(table="Donations", where={"b": 2, "a": 1})
+    assert fingerprint(one, "sql") == fingerprint(other, "sql")
+
+
+def test_the_type_of_a_value_counts() -> None:
+    values: list[Any] = ["1", 1, True]
+    assert len({fingerprint(CollectionConfig(table="Donations", where={"a": value}), "sql") for value in values}) == 3
+
+
+# The schema and the documentation.
+
+
+def test_the_schema_in_docs_is_the_generated_one() -> None:
+    copy = json.loads((DOCS / "dynalens.schema.json").read_text())
+    assert copy == json_schema(), "write json_schema() to docs/dynalens.schema.json"
+
+
+def test_the_schema_says_what_the_models_say() -> None:
+    schema = json_schema()
+    assert schema["properties"].keys() == {"source", "targets", "collections", "server"}
+    assert schema["additionalProperties"] is False
+    decimals = schema["$defs"]["SumConfig"]["properties"]["decimals"]
+    number, variable = decimals["anyOf"]
+    assert (number["minimum"], number["maximum"]) == (0, 18)
+    assert re.search(variable["pattern"], "${DECIMALS}")
+    assert "kept exactly" in decimals["description"]
+
+
+def test_every_setting_has_a_description_and_an_example() -> None:
+    for place, model, name in settings(Config):
+        field = model.model_fields[name]
+        assert field.description, place
+        assert field.examples, place
+
+
+def test_every_setting_is_documented() -> None:
+    page = (DOCS / "configuration.md").read_text()
+    undocumented = [place for place, _, _ in settings(Config) if not documented(place, page)]
+    assert undocumented == []
+
+
+def test_every_example_of_the_page_is_a_working_file(tmp_path: Path) -> None:
+    examples = re.findall(r"```yaml\n(.*?)```", (DOCS / "configuration.md").read_text(), re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        assert read(tmp_path, example).collections["donations"].table == "Donations"
+
+
+def test_the_errors_of_the_page_are_those_that_are_printed(tmp_path: Path) -> None:
+    page = (DOCS / "configuration.md").read_text()
+    shown = re.findall(r"^dynalens\.yaml:\d+: (.*)$", page, re.MULTILINE)
+    printed = errors_of(tmp_path, metric("count: true, sum: {amount: {decimals: 30}}, cuont: 1"))
+    assert {line.split(": ", 1)[1] for line in printed} == set(shown)
+
+
+def documented(place: str, page: str) -> bool:
+    """Whether a row of a table, or a heading, names the setting."""
+    short = place.removeprefix("collections.NAME.metrics.NAME.")
+    return (
+        re.search(
+            rf"^(?:\| `{re.escape(short)}` \||## `{re.escape(short)}`|### `{re.escape(short)}`)", page, re.MULTILINE
+        )
+        is not None
+    )
+
+
+def settings(model: type[BaseModel], place: str = "") -> Iterator[tuple[str, type[BaseModel], str]]:
+    """Walk all settings of the file with their places: `collections.NAME.table`."""
+    for name, field in model.model_fields.items():
+        if field.exclude:
+            continue
+        here = f"{place}.{name}" if place else name
+        yield here, model, name
+        for section, step in sections(field.annotation):
+            yield from settings(section, here + step)
+
+
+def sections(annotation: object) -> Iterator[tuple[type[BaseModel], str]]:
+    """Find the sections inside a type, and what stands between: `.NAME` for a mapping of names."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation, ""
+    for argument in get_args(annotation):
+        step = "" if type(None) in get_args(annotation) else ".ATTRIBUTE" if argument is SumConfig else ".NAME"
+        if isinstance(argument, type) and issubclass(argument, BaseModel):
+            yield argument, step
