@@ -17,8 +17,8 @@ from dynalens.config import CollectionConfig, Config, MetricConfig, SumConfig
 from dynalens.dead_letter import DeadLetter, DeadLetterStore
 from dynalens.partition import Partition, Position
 from dynalens.position import Copy, Gap, PartitionState, PositionStore
+from dynalens.report import Report, ReportStore
 from dynalens.server import Backend
-from dynalens.status import Report, ReportStore
 from dynalens.target import (
     Field,
     LiveEvent,

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from dynalens.backfill import Scan, Wanted
 from dynalens.change import Typed
 from dynalens.config import CollectionConfig
 from dynalens.pipeline import Table, TablePipeline
 from dynalens.position.sqlite import SqliteStore
+from dynalens.report import Report
 from dynalens.retry import RetryPolicy
 from dynalens.source import Source
-from dynalens.status import CollectionStatus, Report, collection_status
 from dynalens.target import Target
 from dynalens.testing.memory import MemorySource
 from dynalens.transform import Route
-from tests.waiting import observed
 
 IMPATIENT = RetryPolicy(base_seconds=0.01, cap_seconds=0.05, attempts=1_000_000, total_seconds=3600.0)
 DONATIONS = {"donations": CollectionConfig(table="Donations")}

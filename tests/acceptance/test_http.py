@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from dynalens.config import Config
-from dynalens.errors import BusyError, QueryLimitError, QueryRefusedError, RequestError, TargetError
+from dynalens.errors import BusyError, DynalensError, QueryLimitError, QueryRefusedError, RequestError, TargetError
 from dynalens.position import Gap
 from dynalens.server import listener, live, patience, protocol, topic
 from dynalens.server.limits import BODY_BYTES, LETTERS_PER_ANSWER, SQL_CHARACTERS
@@ -518,6 +518,15 @@ def test_a_bug_is_logged_and_answered_without_its_insides(
     [record] = [record for record in caplog.records if record.name.startswith("dynalens")]
     assert record.exc_info is not None
     assert "secret" in caplog.text
+
+
+def test_a_store_that_fails_is_logged_and_answered_with_its_own_words(
+    served: Running, fakes: Fakes, caplog: pytest.LogCaptureFixture
+) -> None:
+    fakes.stores.failure = DynalensError("The position store cannot be used: disk full.", hint="Make room.")
+    error = refused(served.client.get("/api/v1/status"), 500, "error")
+    assert error["hint"] == "Make room."
+    assert "GET /api/v1/status failed: The position store cannot be used" in caplog.text
 
 
 def test_what_is_not_http_is_answered_in_the_one_shape(shared: Running) -> None:

@@ -53,6 +53,13 @@ class Machine(RuleBasedStateMachine):
         shards = self._approachable()
         self.world.approach(shards[pick % len(shards)], owner)
 
+    @precondition(lambda self: self._approachable())
+    @rule(pick=PICK)
+    def take(self, pick: int) -> None:
+        """Approach and take in one: most workers are not interrupted in between."""
+        shards = self._approachable()
+        self.world.advance(self.world.approach(shards[pick % len(shards)], "w3"))
+
     def _movable(self) -> list[Session]:
         return [session for session in self.world.sessions if session.step != "hear"]
 
@@ -104,10 +111,11 @@ class Machine(RuleBasedStateMachine):
     def snapshot_of_the_target(self) -> None:
         self.world.snapshot()
 
-    @precondition(lambda self: self.world.snapshots)
+    @precondition(lambda self: any(map(self.world.may_go_back, self.world.snapshots)))
     @rule(pick=PICK)
     def target_goes_back(self, pick: int) -> None:
-        self.world.go_back(self.world.snapshots[pick % len(self.world.snapshots)])
+        snapshots = list(filter(self.world.may_go_back, self.world.snapshots))
+        self.world.go_back(snapshots[pick % len(snapshots)])
 
     @precondition(lambda self: len(self.world.backups) < 2)
     @rule()

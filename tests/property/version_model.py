@@ -21,7 +21,7 @@ from dynalens.testing.memory import Contents, ManualClock, MemorySource, MemoryT
 from tests.contract.memory_store import Held, MemoryPositionStore
 
 TABLE = "Donations"
-KEYS = ("a", "b", "c")
+KEYS = ("a", "b")
 COLLECTION = CollectionConfig(table=TABLE)
 REDELIVERABLE = 6
 
@@ -337,12 +337,16 @@ class World:
         self.scanned = set(snapshot.scanned)
         self.sessions.clear()
 
+    def may_go_back(self, snapshot: Snapshot) -> bool:
+        """Say whether the target may go back: not if the store forgot what was drawn since, too."""
+        return max(self.store.counter(TABLE), snapshot.told) >= self.highest_drawn
+
     def back_up(self) -> None:
         """Keep what the store holds now."""
         self.backups.append(self.store.backup())
 
     def may_restore(self, backup: Held) -> bool:
-        """Say whether the store may go back: not if the target forgot what was drawn since."""
+        """Say whether the store may go back: not if the target forgot what was drawn since, too."""
         return max(backup.counters.get(TABLE, 0), self.told) >= self.highest_drawn
 
     def restore(self, backup: Held) -> None:

@@ -33,7 +33,7 @@ def command(
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> int:
-    """Check the file, the tables and their streams, the targets, and what a first copy costs.
+    """Check file, tables, streams and targets, and what a first copy costs.
 
     The exit code is 3 when something has to be done first, such as turning a table's stream on, and 2 when the file
     has errors.
@@ -86,26 +86,29 @@ def _write_findings(path: Path, settings: Config, targets: Sequence[TargetCheck]
 
 
 def _print_findings(path: Path, settings: Config, targets: Sequence[TargetCheck], tables: Sequence[TableCheck]) -> None:
-    console = stdout()
-    collections = table("collection", "table", "metrics")
-    for name, collection in settings.collections.items():
-        collections.add_row(name, collection.table, ", ".join(collection.metrics))
-    console.print(collections)
-    kept = table("target", "where", "state")
-    for target in targets:
-        kept.add_row(target.name, printable(target.url), _state(target))
-    console.print(kept)
-    if tables:
-        console.print(_tables(tables))
-    said = stderr()
+    stdout().print(_collections(settings), "", _targets(targets), *(["", _tables(tables)] if tables else []), sep="\n")
+    console = stderr()
     parts: list[TableCheck | TargetCheck] = [*targets, *tables]
     for part in parts:
         for flaw in part.flaws:
-            said.print(Text(printable(f"{part.name}: {flaw.message}"), style="red"), soft_wrap=True)
-            if flaw.hint:
-                said.print(Text(printable(f"  {flaw.hint}")), soft_wrap=True)
+            console.print(Text(printable(f"{part.name}: {flaw.message}"), style="red"), soft_wrap=True)
+            console.print(Text(printable(f"  {flaw.hint}")), soft_wrap=True)
     if verdict(parts) == EXIT_OK:
-        said.print(f"{path} is right. Start it: dynalens up")
+        console.print(Text(f"{path} is right. Start it: dynalens up"), soft_wrap=True)
+
+
+def _collections(settings: Config) -> Table:
+    grid = table("collection", "table", "metrics")
+    for name, collection in settings.collections.items():
+        grid.add_row(name, collection.table, ", ".join(collection.metrics))
+    return grid
+
+
+def _targets(targets: Sequence[TargetCheck]) -> Table:
+    grid = table("target", "where", "state")
+    for target in targets:
+        grid.add_row(target.name, printable(target.url), _state(target) if target.asked else "not asked")
+    return grid
 
 
 def _tables(tables: Sequence[TableCheck]) -> Table:
@@ -124,7 +127,9 @@ def _tables(tables: Sequence[TableCheck]) -> Table:
 
 
 def _state(part: TableCheck | TargetCheck) -> Text:
-    return Text("to do", style="red") if part.flaws else Text("ok", style="green")
+    if not part.flaws:
+        return Text("ok", style="green")
+    return Text("to do" if all(flaw.found_out for flaw in part.flaws) else "unknown", style="red")
 
 
 def _size(size: float) -> str:

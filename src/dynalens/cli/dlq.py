@@ -16,7 +16,8 @@ from dynalens.errors import EXIT_OK, UsageError
 State = Literal["waiting", "redrive", "done"]
 
 app = typer.Typer(
-    help="List, show and redrive dead letters: changes that a target could not hold, kept whole with the reason."
+    help="List, show and redrive dead letters.\n\n"
+    "A dead letter is a change that a target could not hold. It is kept whole, with the reason, until it is redriven."
 )
 
 

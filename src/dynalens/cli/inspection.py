@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dynalens.config import EMBEDDED_METRICS, Config, masked
@@ -38,19 +39,17 @@ _FOUND_OUT = (TableNotFoundError, StreamDisabledError, ViewTypeError, MissingExt
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """What is wrong with a part and what to do about it; `exit_code` says what it means for the whole check."""
+    """What is wrong with a part, and what to do; `found_out` is false where the check itself could not be made."""
 
     code: str
     message: str
     hint: str
-    exit_code: int
+    found_out: bool
 
     @classmethod
     def of(cls, error: DynalensError) -> Flaw:
         """Make one of an error."""
-        return cls(
-            error.code, error.message, error.hint, EXIT_ATTENTION if isinstance(error, _FOUND_OUT) else EXIT_FAILED
-        )
+        return cls(error.code, error.message, error.hint, isinstance(error, _FOUND_OUT))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,30 +75,32 @@ class TableCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetCheck:
-    """One target; its URL without a password."""
+    """One target; its URL without a password. A server is asked only online."""
 
     name: str
     url: str
+    asked: bool
     flaws: Sequence[Flaw] = ()
 
 
 def verdict(parts: Sequence[TableCheck | TargetCheck]) -> int:
     """Give the exit code: 1 if something could not be checked, 3 if something is to be done, 0 if all is well."""
-    codes = {flaw.exit_code for part in parts for flaw in part.flaws}
-    return EXIT_FAILED if EXIT_FAILED in codes else EXIT_ATTENTION if codes else EXIT_OK
+    flaws = [flaw for part in parts for flaw in part.flaws]
+    if any(not flaw.found_out for flaw in flaws):
+        return EXIT_FAILED
+    return EXIT_ATTENTION if flaws else EXIT_OK
 
 
 def check_targets(config: Config, *, offline: bool) -> list[TargetCheck]:
     """Check that what the targets need is installed and, unless offline, that servers answer."""
-    checks: dict[str, tuple[str | None, Callable[[], None]]] = {
-        "sql": (config.targets.sql, _check_engine),
-        "metrics": (config.targets.metrics, lambda: _check_metrics(config, offline=offline)),
-    }
-    return [
-        TargetCheck(name=name, url=masked(url), flaws=list(_flaws(check)))
-        for name, (url, check) in checks.items()
-        if url
-    ]
+    checks: list[TargetCheck] = []
+    if url := config.targets.sql:
+        checks.append(TargetCheck(name="sql", url=masked(url), asked=True, flaws=_flaws(_check_engine)))
+    if url := config.targets.metrics:
+        check = _check_embedded if url == EMBEDDED_METRICS else partial(_check_server, config, url)
+        asked = url == EMBEDDED_METRICS or not offline
+        checks.append(TargetCheck(name="metrics", url=masked(url), asked=asked, flaws=_flaws(check) if asked else ()))
+    return checks
 
 
 def check_tables(config: Config) -> list[TableCheck]:
@@ -138,7 +139,7 @@ def _check_table(aws: Aws, name: str, config: Config) -> TableCheck:
         view_type=info.view_type,
         read_units=read_units,
         scan_seconds=read_units / config.source.scan_read_units,
-        flaws=list(_flaws(check_stream)),
+        flaws=_flaws(check_stream),
     )
 
 
@@ -147,20 +148,22 @@ def _check_engine() -> None:
         raise MissingExtraError("The embedded SQL engine")
 
 
-def _check_metrics(config: Config, *, offline: bool) -> None:
-    from dynalens.target.metrics import open_metrics
+def _check_embedded() -> None:
     from dynalens.target.metrics.embedded import find_binary
 
-    url = config.targets.metrics
-    if url == EMBEDDED_METRICS:
-        find_binary()
-    elif url and not offline:
-        with closing(open_metrics(url, folder=config.path.parent, collections=config.collections)) as target:
-            target.ping()
+    find_binary()
 
 
-def _flaws(check: Callable[[], None]) -> Iterator[Flaw]:
+def _check_server(config: Config, url: str) -> None:
+    from dynalens.target.metrics import open_metrics
+
+    with closing(open_metrics(url, folder=config.path.parent, collections=config.collections)) as target:
+        target.ping()
+
+
+def _flaws(check: Callable[[], object]) -> list[Flaw]:
     try:
         check()
     except DynalensError as error:
-        yield Flaw.of(error)
+        return [Flaw.of(error)]
+    return []

@@ -21,8 +21,8 @@ _HEAD = """\
 
 Made of what `dynalens COMMAND --help` prints; `python -m dynalens.cli.reference > docs/cli.md` writes it anew.
 
-- **The file** is `./dynalens.yaml`, another one with `-c FILE` before or behind the command, or `DYNALENS_CONFIG`. Commands
-  that only ask a running Dynalens need no more of it than the address; `--url` names another.
+- **The file** is `./dynalens.yaml`; another one is named by `-c FILE`, before or behind the command, or by
+  `DYNALENS_CONFIG`. Commands that ask a running Dynalens take its address from the file, or from `--url`.
 - **Output**: data goes to stdout, everything said about it to stderr. `--json` prints JSON and nothing else.
 - **Errors** are two lines on stderr: what is wrong, and what to do. `DYNALENS_DEBUG=1` shows the traceback instead.
 - **Exit codes**: 0 all is well; 1 it failed; 2 it was called, or configured, in a way that cannot work; 3 it works, and

@@ -71,14 +71,14 @@ def _print_table(answer: dict[str, Any]) -> None:
         if any(isinstance(row[index], _Number) for row in rows):
             column.justify = "right"
     for row in rows:
-        grid.add_row(*map(_cell, row))
+        grid.add_row(*map(cell, row))
     stdout().print(grid)
     elapsed = answer["statistics"].get("elapsed")
     after = f" in {duration(float(elapsed))}" if elapsed is not None else ""
     stderr().print(Text(f"{len(rows)} {'row' if len(rows) == 1 else 'rows'}{after}", style="dim"))
 
 
-def _cell(value: Any) -> Text:  # noqa: ANN401 - any JSON value
+def cell(value: Any) -> Text:  # noqa: ANN401 - any JSON value
     """Render a value so that NULL, an empty text and the text `NULL` are three different things."""
     match value:
         case None:

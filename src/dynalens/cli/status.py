@@ -36,7 +36,7 @@ def command(
     config: ConfigFile = None,
     url: Url = None,
 ) -> int:
-    """Show phase, lag, documents and dead letters of each collection in each target.
+    """Show how each collection does in each target: phase, lag, dead letters.
 
     The exit code is 3 when something is stalled, has a gap or left dead letters.
     """

@@ -26,7 +26,7 @@ from dynalens.transform import Route
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 30.0
+LOOK_SECONDS = 10.0
 """How often the table is described again: its stream may have been turned off, or the table created anew."""
 AGAIN_SECONDS = 2.0
 

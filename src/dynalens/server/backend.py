@@ -10,7 +10,8 @@ from dynalens.config import CollectionConfig, Config, MetricConfig
 from dynalens.dead_letter import DeadLetterStore
 from dynalens.errors import DynalensError, NotFoundError
 from dynalens.position import PartitionState, PositionStore
-from dynalens.status import CollectionStatus, Phase, Report, ReportStore, collection_status
+from dynalens.report import Report, ReportStore
+from dynalens.status import CollectionStatus, Phase, collection_status
 from dynalens.target import DocumentReader, MetricReader, SqlReader
 
 _NAMES_IN_A_HINT = 20

@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, get_args
 
+from dynalens.report import Report
 from dynalens.server.backend import Backend
-from dynalens.status import CollectionStatus, Phase, Report
+from dynalens.status import CollectionStatus, Phase
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -17,7 +17,7 @@ BODY_SECONDS = 10.0
 JSON_DEPTH = 32
 """Objects and arrays within each other in a request body: as deep as DynamoDB nests."""
 
-SQL_CHARACTERS = 50_000
+SQL_CHARACTERS = 256 * 1024
 """One SQL query, in characters."""
 
 SQL_PARAMETERS = 100
@@ -47,7 +47,7 @@ STUCK_SECONDS = 60.0
 HEARTBEAT_SECONDS = 15.0
 """A viewer that got nothing else for about this long gets a comment, so that proxies keep the connection."""
 
-SHUTDOWN_SECONDS = 5
+SHUTDOWN_SECONDS = 2
 """Requests under way get this long to end when the server stops."""
 
 SPARE_DESCRIPTORS = 512

@@ -15,9 +15,6 @@ from dynalens.server.limits import HEARTBEAT_SECONDS, TOPICS, VIEWERS
 from dynalens.server.topic import Place, Snapshot, Topic
 from dynalens.target import MetricReader
 
-METRIC = "metric:"
-COLLECTION = "collection:"
-
 
 class Viewer:
     """One connection and what it watches.
@@ -55,6 +52,11 @@ class Hub:
     Args:
         target: Where topics are heard.
         snapshot: Reads and renders a metric, by collection and name.
+
+    Attributes:
+        limit: Viewers at once.
+        viewers: Those there are now.
+        topics: What they watch, by name.
     """
 
     def __init__(self, target: MetricReader, snapshot: Callable[[str, str], Awaitable[Snapshot]]) -> None:

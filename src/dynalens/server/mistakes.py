@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 from collections.abc import Iterable
 
 from fastapi import FastAPI, Request
@@ -16,6 +17,10 @@ from dynalens.errors import DynalensError
 from dynalens.server.answers import error_answer, refusal
 from dynalens.server.backend import shortened
 
+logger = logging.getLogger(__name__)
+
+INTERNAL = 500
+
 
 def answer_mistakes(app: FastAPI) -> None:
     """Have every error of routing, validation and answering take the one shape."""
@@ -24,8 +29,10 @@ def answer_mistakes(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _unrouted)
 
 
-async def _refused(_request: Request, error: Exception) -> Response:
+async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, DynalensError)  # noqa: S101 - registered for this class
+    if error.http_status == INTERNAL:
+        logger.error("%s %s failed: %s", request.method, shortened(request.url.path), error)
     return refusal(error)
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from dynalens.server.limits import LETTERS_PER_ANSWER, SQL_CHARACTERS, SQL_PARAMETERS
 from dynalens.status import Phase
 
-LetterNumber = Annotated[int, Field(ge=1, le=2**63 - 1)]
+LetterNumber = Annotated[int, Field(ge=1, le=2**53 - 1)]
 LetterState = Literal["waiting", "redrive", "done"]
 Json = Any
 

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from queue import SimpleQueue
 from typing import ParamSpec, TypeVar
 
@@ -75,9 +76,12 @@ class Readers:
 
     def _answer(self, answer: Future[Given], call: Callable[[], Given]) -> None:
         try:
-            if answer.set_running_or_notify_cancel():
-                answer.set_result(call())
+            if not answer.set_running_or_notify_cancel():
+                return
+            settle: Callable[[], None] = partial(answer.set_result, call())
         except BaseException as error:  # noqa: BLE001 - raised again where the answer is awaited
-            answer.set_exception(error)
+            settle = partial(answer.set_exception, error)
         finally:
+            # Before the answer is known: whoever awaits it may ask again at once.
             self._places.release()
+        settle()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -48,7 +49,9 @@ class LiveAnswer(Response):
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             await _send(send, OPENING)
-            await _stream(viewer, send)
+            # The server cancels what outlasts its grace when it stops; a stream has nothing left to say then.
+            with suppress(asyncio.CancelledError):
+                await _stream(viewer, send)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             absence.cancel()

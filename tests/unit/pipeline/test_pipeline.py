@@ -251,10 +251,9 @@ def test_a_lost_store_starts_above_what_the_target_remembers(
     for number in range(20):
         put(source, "s1", "a", number)
     for attempt in range(2):
-        with closing(SqliteStore(tmp_path / f"{attempt}.db")) as store:
-            with Bench(source, [target], store).running():
-                observed(equal(source, target))
-                observed(live(store))
+        with closing(SqliteStore(tmp_path / f"{attempt}.db")) as store, Bench(source, [target], store).running():
+            observed(equal(source, target))
+            observed(live(store))
         put(source, "s1", "a", 100 + attempt)
         source.delete("s1", {"id": {"S": "old"}})
 
@@ -294,13 +293,15 @@ def test_reports_tell_waiting_from_caught_up(bench: Bench, source: MemorySource,
         assert report(pipeline).confirmed >= 1
         target.block()
         put(source, "s1", "b", 1)
-        waiting = observed(lambda: report(pipeline) if report(pipeline).waiting_since else None)
+        observed(lambda: report(pipeline).waiting_since)
+        waiting = report(pipeline)
         assert not waiting.caught_up
         assert waiting.behind_seconds > 0
         target.unblock()
         observed(lambda: report(pipeline).caught_up)
         target.fail_next(10**6)
         put(source, "s1", "c", 1)
-        failed = observed(lambda: report(pipeline) if report(pipeline).error_code else None)
+        observed(lambda: report(pipeline).error_code)
+        failed = report(pipeline)
         assert "told to fail" in failed.error_message
         assert not failed.caught_up

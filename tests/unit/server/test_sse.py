@@ -158,3 +158,16 @@ def test_a_client_lost_while_sending_leaves_the_hub() -> None:
         assert shared.viewers == set()
 
     asyncio.run(scenario())
+
+
+def test_a_stream_that_is_cancelled_ends_like_any_other() -> None:
+    async def scenario() -> None:
+        shared, connection = hub(FakeMetrics()), Connection()
+        task = stream(shared, connection, "collection:donations")
+        await until(lambda: connection.body)
+        task.cancel()
+        await task
+        assert connection.sent[-1]["more_body"] is False
+        assert shared.viewers == set()
+
+    asyncio.run(scenario())

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 
 from dynalens.server.documented import answers
 from dynalens.server.service import Here
@@ -18,10 +18,10 @@ router = APIRouter(tags=["health"])
 @router.get(
     "/",
     summary="All routes, as a page",
-    response_class=HTMLResponse,
+    response_class=Response,
     responses=answers("<!doctype html><title>Dynalens</title>…", media_type="text/html"),
 )
-async def home(here: Here, request: Request) -> HTMLResponse:
+async def home(here: Here, request: Request) -> Response:
     """List the routes."""
     return HTMLResponse(_page(here.backend.version, request.app.state.routes))
 

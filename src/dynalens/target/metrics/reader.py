@@ -94,10 +94,13 @@ class MetricsReader:
     async def _subscribe(self, subscriber: PubSub, channels: Mapping[bytes, str]) -> None:
         try:
             await subscriber.subscribe(*channels)
-            for _ in channels:
-                await subscriber.get_message(timeout=HEARTBEAT_SECONDS)
         except (RedisError, OSError) as error:
             raise self._server.failure(error) from error
+        missing = set(channels)
+        while missing:
+            message = await self._next(subscriber)
+            if message["type"] == "subscribe":
+                missing.remove(message["channel"])
 
     async def _events(self, subscriber: PubSub, channels: Mapping[bytes, str]) -> AsyncIterator[LiveEvent]:
         while True:

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING
 from dynalens.change import Document
 from dynalens.errors import TargetError
 from dynalens.target import Generation
-from dynalens.target.sql.engine import literal, quoted, rows
+from dynalens.target.sql.engine import TABLES, VIEWS, literal, quoted, rows
 from dynalens.target.sql.schema import (
-    DATABASE,
     Column,
     changed_columns,
     create_table,
@@ -70,13 +69,15 @@ class Catalog:
         self._shown: dict[str, Build] = {}
         self.builds: Mapping[Generation, Build] = {}
         self.served: Mapping[str, Generation] = {}
-        client.command(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
+        for database in (TABLES, VIEWS):
+            # Atomic: its views and columns change in one step, for readers and on the disk.
+            client.command(f"CREATE DATABASE IF NOT EXISTS {database} ENGINE = Atomic")
         self._load()
         self._clean_up()
 
     def _load(self) -> None:
         self.builds = _read_builds(self._client)
-        views = rows(self._client, "SELECT name, comment FROM system.tables WHERE database = 'default'")
+        views = rows(self._client, f"SELECT name, comment FROM system.tables WHERE database = {literal(VIEWS)}")
         self.served = {
             name: generation
             for name, comment in views
@@ -87,9 +88,9 @@ class Catalog:
 
     def _clean_up(self) -> None:
         """End what a killed process left half done: a view's replacement, a drop, a widening."""
-        for (name,) in rows(self._client, "SELECT name FROM system.tables WHERE database = 'default'"):
+        for (name,) in rows(self._client, f"SELECT name FROM system.tables WHERE database = {literal(VIEWS)}"):
             if name not in self.served:
-                self._client.command(f"DROP TABLE default.{quoted(name)}")
+                self._client.command(f"DROP TABLE {VIEWS}.{quoted(name)}")
         for generation in self.served.values():
             self._show(generation)
         self.drop_replaced()
@@ -136,7 +137,7 @@ class Catalog:
         """Forget a generation, and the view if it still shows it."""
         with self._changing():
             if self.served.get(generation.collection) == generation:
-                self._client.command(f"DROP VIEW IF EXISTS default.{quoted(generation.collection)}")
+                self._client.command(f"DROP VIEW IF EXISTS {VIEWS}.{quoted(generation.collection)}")
                 self.served = {name: served for name, served in self.served.items() if served != generation}
             self._client.command(f"DROP TABLE IF EXISTS {table_name(generation)}")
             self.builds = {held: build for held, build in self.builds.items() if held != generation}
@@ -174,7 +175,7 @@ class Catalog:
 
 
 def _read_builds(client: Client) -> dict[Generation, Build]:
-    where = f"database = {literal(DATABASE)}"
+    where = f"database = {literal(TABLES)}"
     builds: dict[Generation, Build] = {}
     for name, comment in rows(client, f"SELECT name, comment FROM system.tables WHERE {where}"):  # noqa: S608
         generation = _read_generation(name)

@@ -2,7 +2,7 @@
 
 One process holds one engine. It is started with a configuration file of our own, kept in its folder, for two reasons:
 without one it would read any `config.xml` in the working directory, and only a configuration can define roles. Queries
-run under the role `reader`, which may select from the database `default` and nothing else: the engine's own wall
+run under the role `reader`, which may select from the database of the views and nothing else: the engine's own wall
 behind the allowlist of `guard`.
 """
 
@@ -24,6 +24,13 @@ from dynalens.errors import BusyError, ConfigError, MissingExtraError, TargetErr
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
+TABLES = "_dynalens"
+"""The database of the physical tables."""
+
+VIEWS = "dynalens"
+"""The database of the views, where queries run. The engine's own `default` would not do: there a name without a table
+is looked up as a file, and a view is gone for a moment while another takes its place."""
+
 WAIT_SECONDS = 2.0
 """How long a request waits for a free handle before it is told that the engine is busy."""
 
@@ -42,7 +49,7 @@ _CONFIGURATION = """\
   <quotas><default/></quotas>
   <roles>
     <owner><grants><query>GRANT ALL ON *.*</query></grants></owner>
-    <reader><grants><query>GRANT SELECT ON default.*</query></grants></reader>
+    <reader><grants><query>GRANT SELECT ON {views}.*</query></grants></reader>
   </roles>
   <users><default>
     <no_password/><profile>default</profile><networks><ip>::/0</ip></networks>
@@ -160,6 +167,7 @@ class Engine:
     def open_reader(self, limits: Limits, *, role: str) -> Client:
         """Open a handle that only reads, within limits, under a role of the configuration."""
         client = self.open({**_ANSWER_SETTINGS, **limits.settings()})
+        client.command(f"USE {VIEWS}")
         client.command(f"SET ROLE {role}")
         # Last: from here on the session changes no setting any more.
         client.command("SET readonly = 1")
@@ -255,7 +263,7 @@ def _address(folder: Path) -> str:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         fresh = configuration.with_suffix(".new")
-        fresh.write_text(_CONFIGURATION.format(path=escape(str(configuration))))
+        fresh.write_text(_CONFIGURATION.format(path=escape(str(configuration)), views=VIEWS))
         fresh.replace(configuration)
     except OSError as error:
         raise TargetError(

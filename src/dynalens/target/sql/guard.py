@@ -11,7 +11,7 @@ alone (`engine`). It does not hold functions such as `file`, which this one does
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
@@ -209,34 +209,32 @@ class Guard:
 
     Args:
         functions: The functions that queries may call.
+        views: The database of the views.
         private: The database of the physical tables, which nothing may name.
     """
 
-    def __init__(self, functions: Functions, *, private: str) -> None:
+    def __init__(self, functions: Functions, *, views: str, private: str) -> None:
         self._functions = functions
+        self._views = views
         self._private = private
 
-    def check(self, text: str, tree: Node) -> Checked:
-        """Check a query by its tree, as `parseQueryToJSON` gives it for `text`.
+    def check(self, text: str, tree: Node, collections: Collection[str]) -> Checked:
+        """Check a query by its tree, as `parseQueryToJSON` gives it for `text`, over the collections that are served.
 
         Raises:
             QueryRefusedError: A part of it is not on the allowlist; the message names the part.
         """
         if tree.get("type") != "SelectWithUnionQuery":
             _refuse(f"{_statement(tree)} is not allowed", _ONLY_SELECT)
+        nodes = list(_nodes(tree))
+        readable = {*collections, *(_defined_name(node) for node in nodes if node.get("type") == "WithElement")}
         checked = Checked(text)
-        # A loop of our own: the tree of a hostile query is deeper than Python's stack.
-        waiting: list[object] = [tree]
-        while waiting:
-            value = waiting.pop()
-            if isinstance(value, Mapping):
-                waiting += self._check_node(value, checked)
-            elif isinstance(value, list):
-                waiting += value
+        for node in nodes:
+            self._check_node(node, checked, readable)
         return checked
 
-    def _check_node(self, node: Node, checked: Checked) -> Iterable[object]:
-        """Check one node by itself; return what stands below it."""
+    def _check_node(self, node: Node, checked: Checked, readable: Collection[str]) -> None:
+        """Check one node by itself."""
         kind = node.get("type")
         allowed = _KEYS.get(kind) if isinstance(kind, str) else None
         if allowed is None:
@@ -248,14 +246,11 @@ class Guard:
             case "ColumnsApplyTransformer":
                 self._check_applied(node)
             case "TableIdentifier":
-                self._check_table(_parts(node))
+                self._check_table(_parts(node), readable)
             case "Identifier":
                 self._check_identifier(_parts(node))
             case "QueryParameter":
                 _check_parameter(node, checked)
-            case "Literal":
-                return ()
-        return node.values()
 
     def _check_keys(self, node: Node, allowed: frozenset[str]) -> None:
         for key in node.keys() - allowed:
@@ -293,16 +288,17 @@ class Guard:
             if len(parts) > 1 and parts[0].lower() in _FOREIGN_DATABASES:
                 _refuse(f"The table {'.'.join(parts)} is not open to queries", "Read from a collection by its name.")
 
-    def _check_table(self, parts: Sequence[str]) -> None:
-        """A name alone is a view or one that the query defines itself: no other table has a name without database."""
+    def _check_table(self, parts: Sequence[str], readable: Collection[str]) -> None:
         match parts:
-            case [str()] | ["default", str()]:
+            case [name] if name in readable:
                 return
-            case ["system", str() as table] if table in _SYSTEM_TABLES:
+            case [self._views, name] if name in readable:
+                return
+            case ["system", name] if name in _SYSTEM_TABLES:
                 return
         _refuse(
-            f"The table {'.'.join(parts)} is not open to queries",
-            "Read from a collection by its name; of the system tables, one and numbers.",
+            f"There is no collection {'.'.join(parts)}",
+            f"Collections: {', '.join(sorted(readable)) or 'none yet'}; of the system tables, one and numbers.",
         )
 
     def _check_identifier(self, parts: Sequence[str]) -> None:
@@ -311,6 +307,27 @@ class Guard:
                 f"The name {'.'.join(parts)} is not open to queries",
                 f"Rename an attribute that is called {self._private}, or read it from _doc.",
             )
+
+
+def _nodes(tree: Node) -> Iterator[Node]:
+    """Give every node of a tree. A loop of its own: a hostile query's tree is deeper than Python's stack."""
+    waiting: list[object] = [tree]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Mapping):
+            yield value
+            # What a literal holds is data.
+            waiting += () if value.get("type") == "Literal" else value.values()
+        elif isinstance(value, list):
+            waiting += value
+
+
+def _defined_name(node: Node) -> str:
+    """Give the name that a WITH defines. A plain one: what looks like a path could be read as one elsewhere."""
+    name = str(node.get("name"))
+    if not name.isidentifier():
+        _refuse(f"The name {name!r} is not allowed in WITH", "Use letters, digits and underscores.")
+    return name
 
 
 def _check_cast(node: Node) -> None:

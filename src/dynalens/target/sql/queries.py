@@ -14,9 +14,8 @@ import orjson
 
 from dynalens.errors import DynalensError, QueryLimitError, QueryRefusedError, RequestError
 from dynalens.target import SqlResult
-from dynalens.target.sql.engine import Engine, Handles, Limits, engine_message, rows
+from dynalens.target.sql.engine import TABLES, VIEWS, Engine, Handles, Limits, engine_message, rows
 from dynalens.target.sql.guard import Checked, FunctionEntry, Functions, Guard
-from dynalens.target.sql.schema import DATABASE
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 QUERIES_AT_A_TIME = 4
 
-_DESCRIBE = re.compile(r"DESCRIBE TABLE (?:default\.)?`?([A-Za-z][A-Za-z0-9_]*)`?")
+_DESCRIBE = re.compile(rf"DESCRIBE TABLE (?:{VIEWS}\.)?`?([A-Za-z][A-Za-z0-9_]*)`?")
 _PARAMETER_HINT = 'Send the value of {name:Type} in the query beside it: "parameters": {"name": ...}.'
 
 
@@ -42,7 +41,7 @@ class Queries:
         self._collections = collections
         self._handles = Handles(engine, QUERIES_AT_A_TIME, limits, role="reader")
         with self._handles.lend() as client:
-            self._guard = Guard(read_functions(client), private=DATABASE)
+            self._guard = Guard(read_functions(client), views=VIEWS, private=TABLES)
 
     def close(self) -> None:
         """Close the handles, each as soon as its query is done."""
@@ -85,7 +84,7 @@ class Queries:
             )
         [[tree]] = rows(client, "SELECT parseQueryToJSON({query:String})", {"query": text})
         try:
-            return self._guard.check(text, orjson.loads(tree))
+            return self._guard.check(text, orjson.loads(tree), self._collections())
         except orjson.JSONDecodeError:
             raise QueryLimitError("The query is nested too deeply.", hint="Write it with fewer levels.") from None
 

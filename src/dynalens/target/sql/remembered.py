@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from dynalens.partition import Position
-from dynalens.target.sql.engine import literal, rows
-from dynalens.target.sql.schema import DATABASE
+from dynalens.target.sql.engine import TABLES, literal, rows
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -26,22 +25,22 @@ class Remembered:
     def __init__(self, client: Client) -> None:
         self._client = client
         client.command(
-            f"CREATE TABLE IF NOT EXISTS {DATABASE}.epochs (table_name String, epoch UInt64)"
+            f"CREATE TABLE IF NOT EXISTS {TABLES}.epochs (table_name String, epoch UInt64)"
             f" ENGINE = ReplacingMergeTree(epoch) ORDER BY table_name {_DURABLE}"
         )
         # A mark may go back with a replay, so the last one written counts, not the highest.
         client.command(
-            f"CREATE TABLE IF NOT EXISTS {DATABASE}.marks (table_name String, partition_id String, sequence UInt64,"
+            f"CREATE TABLE IF NOT EXISTS {TABLES}.marks (table_name String, partition_id String, sequence UInt64,"
             " ended Bool, rank String, token String)"
             f" ENGINE = ReplacingMergeTree(sequence) ORDER BY (table_name, partition_id) {_DURABLE}"
         )
-        [[self._sequence]] = rows(client, f"SELECT max(sequence) FROM {DATABASE}.marks")
+        [[self._sequence]] = rows(client, f"SELECT max(sequence) FROM {TABLES}.marks")
 
     def epoch(self, table: str) -> int:
         """Give the highest epoch remembered for a table; 0 when there is none."""
         [[epoch]] = rows(
             self._client,
-            f"SELECT max(epoch) FROM {DATABASE}.epochs WHERE table_name = {literal(table)}",  # noqa: S608 - quoted
+            f"SELECT max(epoch) FROM {TABLES}.epochs WHERE table_name = {literal(table)}",  # noqa: S608 - quoted
         )
         return int(epoch)
 
@@ -53,7 +52,7 @@ class Remembered:
         """Give the position applied last, by partition."""
         found = rows(
             self._client,
-            f"SELECT partition_id, ended, rank, token FROM {DATABASE}.marks FINAL"  # noqa: S608 - quoted
+            f"SELECT partition_id, ended, rank, token FROM {TABLES}.marks FINAL"  # noqa: S608 - quoted
             f" WHERE table_name = {literal(table)}",
         )
         return {partition: Position(ended, int(rank), json.loads(token)) for partition, ended, rank, token in found}
@@ -81,4 +80,4 @@ class Remembered:
 
     def _insert(self, table: str, objects: list[dict[str, object]]) -> None:
         block = "\n".join(map(json.dumps, objects))
-        self._client.raw_insert(f"{DATABASE}.{table}", insert_block=block, fmt="JSONEachRow")
+        self._client.raw_insert(f"{TABLES}.{table}", insert_block=block, fmt="JSONEachRow")

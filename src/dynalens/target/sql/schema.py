@@ -10,25 +10,23 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, get_args
 
 from dynalens.change import Document, quoted_name
 from dynalens.target import Generation
-from dynalens.target.sql.engine import literal, quoted
+from dynalens.target.sql.engine import TABLES, VIEWS, literal, quoted
 
-Kind = Literal["string", "number", "bool", "map", "strings", "numbers", "array"]
-"""What a column holds. `array` has seen empty arrays only, and becomes `strings` or `numbers` with the first element."""
+Kind = Literal["string", "number", "scientific", "bool", "map", "strings", "numbers", "array"]
+"""What a column holds. `scientific` are numbers of which one was spelled with an exponent, `1E-7`; `array` has seen
+empty arrays only, and becomes `strings` or `numbers` with the first element."""
 
 MOST_COLUMNS = 500
 """Attributes of one collection that get a column; the rest stand in `_doc` only."""
 
-DATABASE = "_dynalens"
-"""Where the physical tables are; queries see the views in `default`."""
-
 _RESERVED = {"_id", "_doc"}
 
-_PLAIN_NUMBER = r"-?[0-9]{{1,{integer}}}(\.[0-9]{{1,{fraction}}})?"
+_NUMBER = r"-?[0-9]{{1,{integer}}}(\.[0-9]{{1,{fraction}}})?"
 _NUMBER = re.compile(rb"-?([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
 _NUMBERS = re.compile(rb"\[(?:null|-?[0-9][0-9.]*)(?:,(?:null|-?[0-9][0-9.]*))*\]")
 _DIGITS = re.compile(rb"([0-9]+)(?:\.([0-9]+))?")
@@ -90,7 +88,7 @@ class Column:
         match self.kind:
             case "string":
                 return "Nullable(String)"
-            case "number":
+            case "number" | "scientific":
                 return f"Nullable({self.decimal})"
             case "bool":
                 return "Nullable(Bool)"
@@ -123,60 +121,77 @@ class Column:
         return f"{self.physical} {self.type} MATERIALIZED {self._expression()} COMMENT {comment}"
 
     def _expression(self) -> str:
+        """SQL that never fails. It names the fragment once: each insert pays for the length of these expressions."""
         raw = self.fragment
         match self.kind:
             case "string":
-                return (
-                    f"multiIf(NOT startsWith({raw}, '\"'), NULL, position({raw}, '\\\\') = 0,"
-                    f" substring({raw}, 2, length({raw}) - 2), JSONExtract({raw}, 'Nullable(String)'))"
-                )
+                return f"JSONExtract(if(startsWith({raw}, '\"'), {raw}, ''), 'Nullable(String)')"
             case "number":
-                return _number_expression(raw, self.decimal)
+                return _plain_number(raw, self.decimal)
+            case "scientific":
+                return _any_number(raw, self.decimal)
             case "bool":
-                return f"multiIf({raw} = 'true', true, {raw} = 'false', false, NULL)"
+                return f"JSONExtract(extract({raw}, '^(true|false)$'), 'Nullable(Bool)')"
             case "map":
                 return f"JSONExtract({raw}, 'JSON')"
             case "numbers":
-                return _numbers_expression(raw, self.decimal)
+                return _numbers(raw, self.decimal)
             case _:
-                return f"if(startsWith({raw}, '['), JSONExtract({raw}, 'Array(Nullable(String))'), [])"
+                return f"JSONExtract({raw}, 'Array(Nullable(String))')"
 
     def widened(self, fragment: bytes) -> Column:
         """Give the column that also holds this value: itself when it does, or when no column of its kind could."""
         match self.kind:
-            case "number":
-                return self._with_room_for(_digits_of(fragment))
+            case "number" | "scientific":
+                return self._with_number(fragment)
             case "numbers" if _NUMBERS.fullmatch(fragment):
-                return self._with_room_for(_digits_of_all(fragment))
+                decimal = self._room_for(_digits_of_all(fragment))
+                return self if decimal in {None, self.decimal} else replace(self, number=0, decimal=decimal)
             case "array" if fragment.startswith(b"[") and fragment != b"[]":
-                return first_column(self.name, fragment)
+                return _first_array(self.name, fragment)
             case _:
                 return self
 
-    def _with_room_for(self, need: Digits | None) -> Column:
-        room = self.decimal.room
-        if need is None or (need.integer <= room.integer and need.fraction <= room.fraction):
+    def _with_number(self, fragment: bytes) -> Column:
+        found = _NUMBER.fullmatch(fragment)
+        if found is None:
             return self
-        wider = _wider_decimal(Digits(max(need.integer, room.integer), max(need.fraction, room.fraction)))
-        return self if wider is None else Column(0, self.name, self.kind, wider)
+        decimal = self._room_for(_digits_of(found))
+        kind: Kind = "scientific" if found[3] else self.kind
+        if decimal is None or (decimal, kind) == (self.decimal, self.kind):
+            return self
+        return Column(0, self.name, kind, decimal)
+
+    def _room_for(self, need: Digits) -> Decimal | None:
+        """Give the type that holds this too: the column's own where that will do, None where none does."""
+        room = self.decimal.room
+        if need.integer <= room.integer and need.fraction <= room.fraction:
+            return self.decimal
+        return _wider_decimal(Digits(max(need.integer, room.integer), max(need.fraction, room.fraction)))
 
 
-def _number_expression(raw: str, decimal: Decimal) -> str:
-    """A number that the column holds exactly; the engine's own conversion would cut further digits off in silence."""
-    plain = f"^{_PLAIN_NUMBER}$".format(integer=decimal.room.integer, fraction=decimal.scale)
-    # Few numbers are spelled with an exponent: theirs moves the point.
-    fraction = f"length(extract({raw}, '\\\\.([0-9]+)')) - toInt32OrZero(extract({raw}, '[eE]\\\\+?(-?[0-9]+)$'))"
-    spelled = f"match({raw}, '^-?[0-9.]+[eE][-+]?[0-9]{{1,4}}$') AND {fraction} <= {decimal.scale}"
-    return f"if(match({raw}, {literal(plain)}) OR ({spelled}), {_parse(decimal)}({raw}, {decimal.scale}), NULL)"
+def _plain_number(raw: str, decimal: Decimal) -> str:
+    """Take a number without exponent that fits: the engine's conversion would cut further digits off in silence."""
+    fitting = literal(rf"^(-?[0-9]+(?:\.[0-9]{{1,{decimal.scale}}})?)$")
+    return f"{_parse(decimal)}(extract({raw}, {fitting}), {decimal.scale})"
 
 
-def _numbers_expression(raw: str, decimal: Decimal) -> str:
+def _any_number(raw: str, decimal: Decimal) -> str:
+    """Take numbers with an exponent too, which moves the point."""
+    spelled = f"match({raw}, {literal(r'^-?[0-9.]+[eE][-+]?[0-9]{1,4}$')})"
+    fraction = f"length(extract({raw}, {literal(_FRACTION)})) - toInt32OrZero(extract({raw}, {literal(_EXPONENT)}))"
+    parsed = f"{_parse(decimal)}({raw}, {decimal.scale})"
+    return f"if({spelled} AND {fraction} <= {decimal.scale}, {parsed}, {_plain_number(raw, decimal)})"
+
+
+_FRACTION, _EXPONENT = r"\.([0-9]+)", r"[eE]\+?(-?[0-9]+)$"
+
+
+def _numbers(raw: str, decimal: Decimal) -> str:
     """Split the text itself: the engine's JSON functions would take the numbers through doubles."""
-    element = f"(null|{_PLAIN_NUMBER})".format(integer=decimal.room.integer, fraction=decimal.scale)
-    texts = f"splitByChar(',', substring({raw}, 2, length({raw}) - 2))"
-    numbers = f"arrayMap(x -> {_parse(decimal)}(x, {decimal.scale}), {texts})"
-    fitting = literal(rf"^\[{element}(,{element})*\]$")
-    return f"if(match({raw}, {fitting}), {numbers}, [])"
+    number = f"-?[0-9]{{1,{decimal.room.integer}}}(?:\\.[0-9]{{1,{decimal.scale}}})?"
+    fitting = literal(rf"^\[((?:(?:{number}|null)[,\]])+)$")
+    return f"arrayMap(x -> {_parse(decimal)}(x, {decimal.scale}), extractAll(extract({raw}, {fitting}), '[^],]+'))"
 
 
 def _parse(decimal: Decimal) -> str:
@@ -208,10 +223,7 @@ def _first_array(name: str, fragment: bytes) -> Column:
     return Column(0, name, "numbers").widened(fragment)
 
 
-def _digits_of(fragment: bytes) -> Digits | None:
-    found = _NUMBER.fullmatch(fragment)
-    if found is None:
-        return None
+def _digits_of(found: re.Match[bytes]) -> Digits:
     exponent = int(found[3] or 0)
     return Digits(max(1, len(found[1]) + exponent), max(0, len(found[2] or b"") - exponent))
 
@@ -229,7 +241,7 @@ def _wider_decimal(need: Digits) -> Decimal | None:
     return Decimal(_MOST_DIGITS, need.fraction) if sum(need) <= _MOST_DIGITS else None
 
 
-_WIDENS = {"number", "numbers", "array"}
+_WIDENS = {"number", "scientific", "numbers", "array"}
 
 
 def changed_columns(columns: Mapping[str, Column], documents: Iterable[Document]) -> dict[str, Column]:
@@ -266,7 +278,7 @@ def read_column(physical: str, engine_type: str, comment: str) -> Column | None:
 
 def table_name(generation: Generation) -> str:
     """Give the physical table of a generation."""
-    return f"{DATABASE}.{quoted(str(generation))}"
+    return f"{TABLES}.{quoted(str(generation))}"
 
 
 def create_table(generation: Generation, table: str) -> str:
@@ -295,7 +307,7 @@ def create_view(generation: Generation, columns: Mapping[str, Column]) -> str:
     selected = [f"{prefix}._id AS `_id`", f"{_document_expression(f'{prefix}._attributes', prefix)} AS `_doc`"]
     selected += [f"{prefix}.{columns[name].physical} AS {quoted(label)}" for name, label in names.items()]
     return (
-        f"CREATE OR REPLACE VIEW default.{quoted(generation.collection)} DEFINER = default SQL SECURITY DEFINER AS"
+        f"CREATE OR REPLACE VIEW {VIEWS}.{quoted(generation.collection)} DEFINER = default SQL SECURITY DEFINER AS"
         f" SELECT {', '.join(selected)} FROM {table_name(generation)} AS {prefix} FINAL WHERE NOT {prefix}._deleted"
         f" COMMENT {literal(str(generation))}"
     )
