@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import select
 import signal
 import subprocess
@@ -81,11 +80,12 @@ def start(console: Console, stack: ExitStack, *, donations: int, rate: float) ->
     given = seed.donations()
     table = seed.create_table(seed.connect(endpoint_url))
     seed.fill(table, islice(given, donations))
-    console.print(f"{donations:,} donations are in the table {seed.TABLE}. Starting: dynalens up …")
+    console.print(f"The table {seed.TABLE} holds {donations:,} donations. Starting: dynalens up …")
     fundraiser = Fundraiser(*stack.enter_context(dynalens(folder, endpoint_url)))
     stack.enter_context(donors(table, given, rate, fundraiser.given_at))
-    console.print(f"Dynalens answers at {fundraiser.address}. Ask it in another terminal, for example:")
-    console.print(f'  dynalens sql --url {fundraiser.address} "SELECT platform, sum(amount) FROM donations GROUP BY 1"')
+    console.print(f"Dynalens answers at {fundraiser.address}. Ask it in another terminal, for example:", soft_wrap=True)
+    query = "SELECT platform, sum(amount) FROM donations GROUP BY platform"
+    console.print(f'  dynalens sql --url {fundraiser.address} "{query}"', soft_wrap=True)
     return fundraiser
 
 
@@ -93,7 +93,7 @@ def start(console: Console, stack: ExitStack, *, donations: int, rate: float) ->
 def emulator() -> Iterator[str]:
     """Run moto's DynamoDB in a thread of this process, and give its address."""
     try:
-        from moto.server import ThreadedMotoServer
+        from moto.server import ThreadedMotoServer  # it takes seconds to import
     except ImportError as error:
         raise DemoError('The emulator is not installed. Run: pip install "dynalens[embedded,demo]"') from error
     logging.getLogger("werkzeug").setLevel(logging.ERROR)

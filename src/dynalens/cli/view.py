@@ -73,12 +73,16 @@ class View:
 
     def _follow(self, address: str) -> None:
         client = Client(address, timeout=LINE_SECONDS)
+        # What an earlier process reported says nothing about this one.
+        began_at = time.time()
         with closing(SqliteStore(self._store)) as store, _shown(self._console) as show:
             while not self._ended.wait(LOOK_SECONDS):
                 # What is wrong with the server is told by whoever asks it for more than a progress bar.
                 with suppress(DynalensError):
+                    reports = {(report.table, report.target): report for report in store.reports()}
                     rows = parsed(client.get("/api/v1/status"))["collections"]
-                    show(rows, {(report.table, report.target): report for report in store.reports()})
+                    if reported := [row for row in rows if _written_at(row, reports) >= began_at]:
+                        show(reported, reports)
 
 
 class _Log(logging.Handler):
@@ -204,6 +208,11 @@ def summary(rows: list[Row]) -> Text:
     if letters:
         line.append(f" · {letters:,} dead letters: dynalens dlq list", style="red")
     return line
+
+
+def _written_at(row: Row, reports: Reports) -> float:
+    report = reports.get((row["table"], row["target"]))
+    return report.written_at if report else 0.0
 
 
 def _place(row: Row) -> Place:

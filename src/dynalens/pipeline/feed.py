@@ -72,7 +72,7 @@ class Feed:
         clock: Epoch seconds.
     """
 
-    def __init__(self, lanes: Mapping[str, Lane], *, threads: int = 4, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, lanes: Mapping[str, Lane], *, threads: int = 8, clock: Callable[[], float] = time.time) -> None:
         """Prepare; `start` begins reading."""
         self.lock = threading.Condition()
         self._lanes = lanes

@@ -274,6 +274,30 @@ def test_a_snapshot_older_than_what_was_heard_before_it_was_read_begins_anew() -
     play(scenario)
 
 
+def test_a_snapshot_read_before_revisions_began_anew_is_thrown_away() -> None:
+    async def scenario(scene: Scene) -> None:
+        viewer = await scene.join(METRIC)
+        await taken(viewer, 1)
+        for _ in range(10):
+            scene.change()
+        await taken(viewer, 10)
+        scene.hub.topics[METRIC]._snapshot = None
+
+        async def meanwhile() -> None:
+            scene.before_answer = None
+            scene.target.forget_revisions()
+            scene.change()
+            await until(lambda: scene.hub.topics[METRIC]._ring.last == 1)
+
+        scene.before_answer = meanwhile
+        late = await scene.join(METRIC)
+        assert await taken(late, 1) == [snapshot(1)]
+        scene.change()
+        assert await taken(late, 1) == [change(2)]
+
+    play(scenario)
+
+
 # Slow viewers.
 
 

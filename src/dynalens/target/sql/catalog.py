@@ -77,10 +77,9 @@ class Catalog:
 
     def _load(self) -> None:
         self.builds = _read_builds(self._client)
-        views = rows(self._client, f"SELECT name, comment FROM system.tables WHERE database = {literal(VIEWS)}")
         self.served = {
             name: generation
-            for name, comment in views
+            for name, comment in rows(self._client, _VIEWS)
             if (generation := _read_generation(comment)) in self.builds and generation.collection == name
         }
         self._shown = {}
@@ -88,7 +87,7 @@ class Catalog:
 
     def _clean_up(self) -> None:
         """End what a killed process left half done: a view's replacement, a drop, a widening."""
-        for (name,) in rows(self._client, f"SELECT name FROM system.tables WHERE database = {literal(VIEWS)}"):
+        for name, _ in rows(self._client, _VIEWS):
             if name not in self.served:
                 self._client.command(f"DROP TABLE {VIEWS}.{quoted(name)}")
         for generation in self.served.values():
@@ -174,18 +173,21 @@ class Catalog:
         return shown is None or shown.columns is not self.builds[generation].columns
 
 
+_VIEWS = f"SELECT name, comment FROM system.tables WHERE database = {literal(VIEWS)}"  # noqa: S608 - own names
+_TABLES = f"SELECT name, comment FROM system.tables WHERE database = {literal(TABLES)}"  # noqa: S608 - own names
+_COLUMNS = (
+    f"SELECT table, name, type, comment FROM system.columns"  # noqa: S608 - own names
+    f" WHERE database = {literal(TABLES)} AND comment != '' ORDER BY table, position"
+)
+
+
 def _read_builds(client: Client) -> dict[Generation, Build]:
-    where = f"database = {literal(TABLES)}"
     builds: dict[Generation, Build] = {}
-    for name, comment in rows(client, f"SELECT name, comment FROM system.tables WHERE {where}"):  # noqa: S608
+    for name, comment in rows(client, _TABLES):
         generation = _read_generation(name)
         if generation is not None:
             builds[generation] = Build(json.loads(comment)["table"])
-    listed = rows(
-        client,
-        f"SELECT table, name, type, comment FROM system.columns WHERE {where} AND comment != ''",  # noqa: S608
-    )
-    for table, physical, type_, comment in listed:
+    for table, physical, type_, comment in rows(client, _COLUMNS):
         generation, column = _read_generation(table), read_column(physical, type_, comment)
         if generation in builds and column is not None:
             builds[generation] = _with_column(builds[generation], column)

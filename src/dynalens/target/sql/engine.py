@@ -65,7 +65,9 @@ _OWNER_SETTINGS: Mapping[str, str | int] = {
     "max_expanded_ast_elements": 10_000_000,
     # A row past this is refused by itself (`rows`), long before it could take the process's memory.
     "format_binary_max_string_size": 16 * _MIB,
-    "max_threads": 2,
+    # Batches are small: compiling their expressions and handing them from thread to thread costs more than it saves.
+    "compile_expressions": 0,
+    "max_threads": 1,
 }
 
 _ANSWER_SETTINGS: Mapping[str, str | int] = {

@@ -190,7 +190,7 @@ _HINTS: Mapping[str, str] = {
     "table_function": "Read from a collection by its name; for a series of numbers write system.numbers with LIMIT.",
     "locality": "Leave GLOBAL out: there is one engine.",
 }
-_ONLY_SELECT = "Write one SELECT over your collections, or DESCRIBE and a collection's name."
+ONLY_SELECT = "Write one SELECT over your collections, or DESCRIBE and a collection's name."
 
 _FOREIGN_DATABASES = {"system", "information_schema"}
 _SYSTEM_TABLES = {"one", "numbers"}
@@ -225,7 +225,7 @@ class Guard:
             QueryRefusedError: A part of it is not on the allowlist; the message names the part.
         """
         if tree.get("type") != "SelectWithUnionQuery":
-            _refuse(f"{_statement(tree)} is not allowed", _ONLY_SELECT)
+            _refuse(f"{_statement(tree)} is not allowed", ONLY_SELECT)
         nodes = list(_nodes(tree))
         readable = {*collections, *(_defined_name(node) for node in nodes if node.get("type") == "WithElement")}
         checked = Checked(text)
@@ -238,7 +238,7 @@ class Guard:
         kind = node.get("type")
         allowed = _KEYS.get(kind) if isinstance(kind, str) else None
         if allowed is None:
-            _refuse(f"{kind} is not allowed in a query", _HINTS.get(str(kind), _ONLY_SELECT))
+            _refuse(f"{kind} is not allowed in a query", _HINTS.get(str(kind), ONLY_SELECT))
         self._check_keys(node, allowed)
         match kind:
             case "Function":

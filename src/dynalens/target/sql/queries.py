@@ -15,7 +15,7 @@ import orjson
 from dynalens.errors import DynalensError, QueryLimitError, QueryRefusedError, RequestError
 from dynalens.target import SqlResult
 from dynalens.target.sql.engine import TABLES, VIEWS, Engine, Handles, Limits, engine_message, rows
-from dynalens.target.sql.guard import Checked, FunctionEntry, Functions, Guard
+from dynalens.target.sql.guard import ONLY_SELECT, Checked, FunctionEntry, Functions, Guard
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -82,8 +82,8 @@ class Queries:
             raise QueryRefusedError(
                 "Only collections can be described.", hint=f"Collections: {', '.join(self._collections())}."
             )
-        [[tree]] = rows(client, "SELECT parseQueryToJSON({query:String})", {"query": text})
         try:
+            [[tree]] = rows(client, "SELECT parseQueryToJSON({query:String})", {"query": text})
             return self._guard.check(text, orjson.loads(tree), self._collections())
         except orjson.JSONDecodeError:
             raise QueryLimitError("The query is nested too deeply.", hint="Write it with fewer levels.") from None
@@ -98,57 +98,57 @@ class Queries:
             raise self._request_error(error) from error
 
     def _request_error(self, error: EngineError) -> DynalensError:
-        message = engine_message(error)
-        limit = _limit_of(error.code, message, self._limits)
-        if limit is not None:
-            return QueryLimitError(
-                f"The query passed the limit of {limit}.",
-                hint="Narrow it: fewer columns, a WHERE, a LIMIT, or an aggregate instead of rows.",
-            )
-        match error.code:
-            case _Code.NOT_SERIALISABLE if "parseQueryToJSON" in message or "JSON serialization" in message:
-                return QueryRefusedError("This statement is not allowed.", hint="Write one SELECT over collections.")
-            case _Code.ACCESS_DENIED | _Code.READONLY:
-                return QueryRefusedError(f"The query may not do this: {message}", hint="Read from collections only.")
-            case _Code.UNKNOWN_TABLE:
-                return RequestError(message, hint=f"Collections: {', '.join(self._collections()) or 'none yet'}.")
-            case _Code.UNKNOWN_IDENTIFIER:
-                return RequestError(message, hint="DESCRIBE and a collection's name lists its columns.")
-            case _Code.SYNTAX_ERROR if "Multi-statements" in message:
-                return QueryRefusedError("Several statements are not allowed.", hint="Send one statement at a time.")
-            case _Code.PARAMETER_MISSING:
-                return RequestError(message, hint=_PARAMETER_HINT)
-        return RequestError(message)
+        message, code = engine_message(error), error.code or 0
+        limit = _limit_of(code, message, self._limits)
+        if limit:
+            return QueryLimitError(f"The query passed the limit of {limit}.", hint=_LIMIT_HINT)
+        if code == _SYNTAX_ERROR and "Multi-statements" in message:
+            return QueryRefusedError("Several statements are not allowed.", hint="Send one statement at a time.")
+        if code == _BAD_ARGUMENTS and "JSON serialization" in message:
+            return QueryRefusedError("This statement is not allowed.", hint=ONLY_SELECT)
+        if code in _REFUSING:
+            return QueryRefusedError(message, hint=_REFUSING[code])
+        if code == _UNKNOWN_TABLE:
+            return RequestError(message, hint=f"Collections: {', '.join(self._collections()) or 'none yet'}.")
+        return RequestError(message, hint=_HINTS.get(code, ""))
 
 
-class _Code:
-    """Error codes of the engine (`system.errors`)."""
+# Error codes of the engine (`system.errors`).
 
-    NOT_SERIALISABLE = 36
-    UNKNOWN_IDENTIFIER = 47
-    UNKNOWN_TABLE = 60
-    SYNTAX_ERROR = 62
-    READONLY = 164
-    PARAMETER_MISSING = 456
-    ACCESS_DENIED = 497
+_BAD_ARGUMENTS, _UNKNOWN_TABLE, _SYNTAX_ERROR = 36, 60, 62
+
+_REFUSING: Mapping[int, str] = {
+    164: "Queries only read.",
+    497: "Read from collections only.",
+}
+
+_HINTS: Mapping[int, str] = {
+    47: "DESCRIBE and a collection's name lists its columns.",
+    50: "Cast the column to a plain type such as String.",
+}
+
+_LIMIT_HINT = "Narrow it: fewer columns, a WHERE, a LIMIT, or an aggregate instead of rows."
 
 
-def _limit_of(code: int | None, message: str, limits: Limits) -> str | None:
-    """Name the limit that an error speaks of, with its value; None when it speaks of none."""
-    match code:
-        case 159 | 160:
-            return f"{limits.seconds:g} seconds"
-        case 241:
-            return f"{limits.memory_bytes} bytes of memory"
-        case 158 | 307 if "result" not in message.lower():
-            return f"{limits.read_rows} rows or {limits.read_bytes} bytes to read"
-        case 158 | 307 | 396:
-            return f"{limits.result_rows} rows or {limits.result_bytes} bytes in the answer"
-        case 167 | 168 | 306:
-            return "nesting and length of a query"
-        case 243 | 738:
-            return f"{limits.memory_bytes} bytes of temporary files"
-    return None
+def _limit_of(code: int, message: str, limits: Limits) -> str:
+    """Name the limit that an error speaks of, with its value; empty when it speaks of none."""
+    answer = f"{limits.result_rows} rows or {limits.result_bytes} bytes in the answer"
+    reading = f"{limits.read_rows} rows or {limits.read_bytes} bytes to read"
+    rows_or_bytes = answer if "result" in message.lower() else reading
+    nesting = "nesting and length of a query"
+    named = {
+        158: rows_or_bytes,
+        159: f"{limits.seconds:g} seconds",
+        160: f"{limits.seconds:g} seconds",
+        167: nesting,
+        168: nesting,
+        241: f"{limits.memory_bytes} bytes of memory",
+        243: f"{limits.memory_bytes} bytes of temporary files",
+        306: nesting,
+        307: rows_or_bytes,
+        396: rows_or_bytes,
+    }
+    return named.get(code, "")
 
 
 def read_functions(client: Client) -> Functions:

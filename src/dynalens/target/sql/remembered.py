@@ -34,7 +34,7 @@ class Remembered:
             " ended Bool, rank String, token String)"
             f" ENGINE = ReplacingMergeTree(sequence) ORDER BY (table_name, partition_id) {_DURABLE}"
         )
-        [[self._sequence]] = rows(client, f"SELECT max(sequence) FROM {TABLES}.marks")
+        [[self._sequence]] = rows(client, f"SELECT max(sequence) FROM {TABLES}.marks")  # noqa: S608 - own name
 
     def epoch(self, table: str) -> int:
         """Give the highest epoch remembered for a table; 0 when there is none."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, get_args
 
@@ -26,7 +26,6 @@ MOST_COLUMNS = 500
 
 _RESERVED = {"_id", "_doc"}
 
-_NUMBER = r"-?[0-9]{{1,{integer}}}(\.[0-9]{{1,{fraction}}})?"
 _NUMBER = re.compile(rb"-?([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
 _NUMBERS = re.compile(rb"\[(?:null|-?[0-9][0-9.]*)(?:,(?:null|-?[0-9][0-9.]*))*\]")
 _DIGITS = re.compile(rb"([0-9]+)(?:\.([0-9]+))?")
@@ -122,22 +121,7 @@ class Column:
 
     def _expression(self) -> str:
         """SQL that never fails. It names the fragment once: each insert pays for the length of these expressions."""
-        raw = self.fragment
-        match self.kind:
-            case "string":
-                return f"JSONExtract(if(startsWith({raw}, '\"'), {raw}, ''), 'Nullable(String)')"
-            case "number":
-                return _plain_number(raw, self.decimal)
-            case "scientific":
-                return _any_number(raw, self.decimal)
-            case "bool":
-                return f"JSONExtract(extract({raw}, '^(true|false)$'), 'Nullable(Bool)')"
-            case "map":
-                return f"JSONExtract({raw}, 'JSON')"
-            case "numbers":
-                return _numbers(raw, self.decimal)
-            case _:
-                return f"JSONExtract({raw}, 'Array(Nullable(String))')"
+        return _EXPRESSIONS[self.kind](self.fragment, self.decimal)
 
     def widened(self, fragment: bytes) -> Column:
         """Give the column that also holds this value: itself when it does, or when no column of its kind could."""
@@ -170,6 +154,22 @@ class Column:
         return _wider_decimal(Digits(max(need.integer, room.integer), max(need.fraction, room.fraction)))
 
 
+def _string(raw: str, _: Decimal) -> str:
+    return f"JSONExtract(if(startsWith({raw}, '\"'), {raw}, ''), 'Nullable(String)')"
+
+
+def _bool(raw: str, _: Decimal) -> str:
+    return f"JSONExtract(extract({raw}, '^(true|false)$'), 'Nullable(Bool)')"
+
+
+def _map(raw: str, _: Decimal) -> str:
+    return f"JSONExtract({raw}, 'JSON')"
+
+
+def _array(raw: str, _: Decimal) -> str:
+    return f"JSONExtract({raw}, 'Array(Nullable(String))')"
+
+
 def _plain_number(raw: str, decimal: Decimal) -> str:
     """Take a number without exponent that fits: the engine's conversion would cut further digits off in silence."""
     fitting = literal(rf"^(-?[0-9]+(?:\.[0-9]{{1,{decimal.scale}}})?)$")
@@ -189,9 +189,21 @@ _FRACTION, _EXPONENT = r"\.([0-9]+)", r"[eE]\+?(-?[0-9]+)$"
 
 def _numbers(raw: str, decimal: Decimal) -> str:
     """Split the text itself: the engine's JSON functions would take the numbers through doubles."""
-    number = f"-?[0-9]{{1,{decimal.room.integer}}}(?:\\.[0-9]{{1,{decimal.scale}}})?"
+    number = rf"-?[0-9]{{1,{decimal.room.integer}}}(?:\.[0-9]{{1,{decimal.scale}}})?"
     fitting = literal(rf"^\[((?:(?:{number}|null)[,\]])+)$")
     return f"arrayMap(x -> {_parse(decimal)}(x, {decimal.scale}), extractAll(extract({raw}, {fitting}), '[^],]+'))"
+
+
+_EXPRESSIONS: Mapping[Kind, Callable[[str, Decimal], str]] = {
+    "string": _string,
+    "number": _plain_number,
+    "scientific": _any_number,
+    "bool": _bool,
+    "map": _map,
+    "strings": _array,
+    "numbers": _numbers,
+    "array": _array,
+}
 
 
 def _parse(decimal: Decimal) -> str:
@@ -306,10 +318,10 @@ def create_view(generation: Generation, columns: Mapping[str, Column]) -> str:
         prefix += "k"
     selected = [f"{prefix}._id AS `_id`", f"{_document_expression(f'{prefix}._attributes', prefix)} AS `_doc`"]
     selected += [f"{prefix}.{columns[name].physical} AS {quoted(label)}" for name, label in names.items()]
+    live = f"FROM {table_name(generation)} AS {prefix} FINAL WHERE NOT {prefix}._deleted"
     return (
-        f"CREATE OR REPLACE VIEW {VIEWS}.{quoted(generation.collection)} DEFINER = default SQL SECURITY DEFINER AS"
-        f" SELECT {', '.join(selected)} FROM {table_name(generation)} AS {prefix} FINAL WHERE NOT {prefix}._deleted"
-        f" COMMENT {literal(str(generation))}"
+        f"CREATE OR REPLACE VIEW {VIEWS}.{quoted(generation.collection)} DEFINER = default SQL SECURITY DEFINER"
+        f" AS SELECT {', '.join(selected)} {live} COMMENT {literal(str(generation))}"
     )
 
 
@@ -330,7 +342,7 @@ def view_names(columns: Mapping[str, Column]) -> dict[str, str]:
     """Give each attribute's column name in the view: its own, where the view and SQL allow it.
 
     `_id`, `_doc` and the empty name get underscores behind them until the name is free; a lone surrogate, which no
-    engine takes, is spelled `\\ud800`.
+    engine takes, is spelled as JSON does.
     """
     own = {name: name for name in columns if name and name not in _RESERVED and _is_text(name)}
     taken = _RESERVED | set(own)

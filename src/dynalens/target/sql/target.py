@@ -150,32 +150,28 @@ class SqlTarget:
     def _sweep(self, generation: Generation, cutoff: int) -> int:
         table = table_name(generation)
         old = f"_deleted AND _written < fromUnixTimestamp64Micro({cutoff})"
-        swept = f"SELECT _id FROM {table} WHERE {old}"  # noqa: S608 - own names
+        ids = f"FROM {table} WHERE _id IN (SELECT _id FROM {table} WHERE {old}) GROUP BY _id"  # noqa: S608 - own names
         with _translated("merge before a sweep"):
             # Where older rows of such an id are left, merging drops them; it may take minutes, and holds up nobody.
-            if rows(
-                self._tidier, f"SELECT 1 FROM {table} WHERE _id IN ({swept}) GROUP BY _id HAVING count() > 1 LIMIT 1"
-            ):
+            if rows(self._tidier, f"SELECT 1 {ids} HAVING count() > 1 LIMIT 1"):
                 self._tidier.command(f"OPTIMIZE TABLE {table} FINAL")
+        alone = f"SELECT _id, toString(any(_version)) {ids} HAVING count() = 1 AND any({old}) LIMIT {SWEPT_AT_A_TIME}"
         count = 0
-        while found := self._sweep_some(table, old, swept):
+        while found := self._sweep_some(table, old, alone):
             count += found
         return count
 
-    def _sweep_some(self, table: str, old: str, swept: str) -> int:
+    def _sweep_some(self, table: str, old: str, alone: str) -> int:
         """Delete tombstones that are the only row of their id, at exactly the version seen, while nobody writes."""
         with self._writer("sweep"):
-            alone = rows(
-                self._client,
-                f"SELECT _id, toString(any(_version)) FROM {table} WHERE _id IN ({swept})"  # noqa: S608 - own names
-                f" GROUP BY _id HAVING count() = 1 AND any({old}) LIMIT {SWEPT_AT_A_TIME}",
-            )
-            if alone:
-                seen = ", ".join(f"({literal(document_id)}, {version})" for document_id, version in alone)
+            found = rows(self._client, alone)
+            if found:
+                seen = ", ".join(f"({literal(document_id)}, {version})" for document_id, version in found)
                 self._client.command(
-                    f"ALTER TABLE {table} DELETE WHERE {old} AND (_id, _version) IN ({seen}) SETTINGS mutations_sync = 1"
+                    f"ALTER TABLE {table} DELETE WHERE {old} AND (_id, _version) IN ({seen})"
+                    " SETTINGS mutations_sync = 1"
                 )
-            return len(alone)
+            return len(found)
 
     def ping(self) -> None:
         """Ask the engine for a constant."""

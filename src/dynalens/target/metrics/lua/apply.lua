@@ -22,56 +22,67 @@ local contributions = collection .. ':' .. generation .. ':contributions'
 local tombstones = collection .. ':' .. generation .. ':tombstones'
 
 local function lines(contribution)
-  local found = {}
-  for line in contribution:gmatch('\n([^\n]*)') do
-    found[#found + 1] = line
+  local found, from = {}, VERSION + 2
+  while from <= #contribution + 1 do
+    local to = contribution:find('\n', from, true) or #contribution + 1
+    found[#found + 1] = contribution:sub(from, to - 1)
+    from = to + 1
   end
   return found
 end
 
-local function parsed(line)
-  local part = {group = line:match('[^\t]*$'), inexact = 0, sums = {}}
-  for value in line:gmatch('([^\t]*)\t') do
-    if value == '!' then
-      part.inexact, value = 1, '0'
-    end
-    part.sums[#part.sums + 1] = value
+-- What a line adds to a metric: one item and its sums, in its group; nil when the metric does not count the item.
+local function parsed(metric, line)
+  if line == nil or line == '-' then
+    return nil
   end
+  local part, from = {items = 1, inexact = 0, sums = {}}, 1
+  for i = 1, metric.sums do
+    local to = line:find('\t', from, true)
+    part.sums[i] = line:sub(from, to - 1)
+    if part.sums[i] == '!' then
+      part.inexact, part.sums[i] = 1, '0'
+    end
+    from = to + 1
+  end
+  part.group = line:sub(from)
   return part
 end
 
-local function empty(group)
-  return {group = group, items = 0, inexact = 0, sums = {}}
-end
-
-local function include(state, part, sign)
-  state.items = state.items + sign
-  state.inexact = state.inexact + sign * part.inexact
+local function taken_out(part)
+  local sums = {}
   for i, sum in ipairs(part.sums) do
-    state.sums[i] = add(state.sums[i] or '0', sign < 0 and negated(sum) or sum)
+    sums[i] = negated(sum)
   end
+  return {group = part.group, items = -1, inexact = -part.inexact, sums = sums}
 end
 
--- What a metric's groups and its total change by, the group that the item leaves first.
-local function differences(old_line, new_line)
-  local total, groups = empty(TOTAL), {}
-  local function count(line, sign)
-    if line and line ~= '-' then
-      local part = parsed(line)
-      if #groups == 0 or groups[1].group ~= part.group then
-        groups[#groups + 1] = empty(part.group)
-      end
-      include(groups[#groups], part, sign)
-      include(total, part, sign)
-    end
+local function together(one, other)
+  local sums = {}
+  for i, sum in ipairs(one.sums) do
+    sums[i] = add(sum, other.sums[i])
   end
-  count(old_line, -1)
-  count(new_line, 1)
-  return groups, total
+  return {group = other.group, items = one.items + other.items, inexact = one.inexact + other.inexact, sums = sums}
 end
 
-local function change(metric, difference, key)
-  local state = state_of(metric, difference.group)
+-- What a metric's groups change by, the one that the item leaves first, and what its total changes by.
+local function differences(old, new)
+  if not old then
+    return {new}, new
+  end
+  local left = taken_out(old)
+  if not new then
+    return {left}, left
+  end
+  local both = together(left, new)
+  if old.group == new.group then
+    return {both}, both
+  end
+  return {left, new}, both
+end
+
+local function change(metric, group, difference, key)
+  local state = state_of(metric, group)
   state.items = state.items + difference.items
   state.inexact = state.inexact + difference.inexact
   for i = 1, metric.sums do
@@ -117,14 +128,14 @@ local function tell_viewers(metric, state, total)
   end
 end
 
-local function recount(metric, old_line, new_line, key)
-  local groups, whole = differences(old_line, new_line)
-  if #groups == 0 then
+local function recount(metric, old, new, key)
+  if not (old or new) then
     return
   end
-  local states, total = {}, metric.total and change(metric, whole, metric.total_key)
+  local groups, whole = differences(old, new)
+  local states, total = {}, metric.total and change(metric, TOTAL, whole, metric.total_key)
   for i, difference in ipairs(groups) do
-    states[i] = change(metric, difference, difference.items > 0 and key or nil)
+    states[i] = change(metric, difference.group, difference, difference.items > 0 and key or nil)
   end
   for i, state in ipairs(states) do
     tell_viewers(metric, state, total)
@@ -171,7 +182,7 @@ local function apply(first)
   for i, metric in ipairs(metrics) do
     key = key + (metric.publishes and 1 or 0)
     if old_lines[i] ~= new_lines[i] then
-      recount(metric, old_lines[i], new_lines[i], metric.publishes and ARGV[key])
+      recount(metric, parsed(metric, old_lines[i]), parsed(metric, new_lines[i]), metric.publishes and ARGV[key])
     end
   end
   tell_document(id, payload)
