@@ -113,6 +113,11 @@ class FakeDocuments:
     documents: dict[tuple[str, str], StoredDocument] = field(default_factory=dict)
     columns: dict[str, list[Field]] = field(default_factory=dict)
     failure: Exception | None = None
+    gate: threading.Event = field(default_factory=threading.Event)
+    """Closed, it holds up counting."""
+
+    def __post_init__(self) -> None:
+        self.gate.set()
 
     def put(self, collection: str, document_id: str, json: bytes, types: bytes = b"") -> None:
         self.documents[collection, document_id] = StoredDocument(document_id, json, types)
@@ -122,6 +127,7 @@ class FakeDocuments:
         return self.documents.get((collection, document_id))
 
     def count(self, collection: str) -> int:
+        self.gate.wait(30)
         self._fail()
         return sum(of == collection for of, _ in self.documents)
 

@@ -18,6 +18,7 @@ from dynalens.errors import BusyError, DynalensError, QueryLimitError, QueryRefu
 from dynalens.position import Gap
 from dynalens.server import listener, live, patience, protocol, topic
 from dynalens.server.limits import BODY_BYTES, LETTERS_PER_ANSWER, SQL_CHARACTERS
+from dynalens.server.routes import health
 from dynalens.target import MetricGroup, SqlResult
 from tests.fakes import CONFIG, Fakes, copy, letter, report, world
 from tests.serving import Running, running
@@ -128,6 +129,18 @@ def test_status_shows_gaps_and_still_answers_when_a_target_does_not(served: Runn
     assert entry["gaps"] == [
         {"partition": "shardId-1", "since": 1.0, "until": 2.0, "reason": "records were trimmed", "found_at": 3.0}
     ]
+
+
+def test_a_target_that_hangs_holds_up_neither_status_nor_the_other_target(
+    served: Running, fakes: Fakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "COUNT_SECONDS", 0.05)
+    fakes.documents.gate.clear()
+    for _ in range(80):  # more than may wait for documents
+        assert served.client.get("/api/v1/status").json()["collections"][0]["documents"] is None
+    refused(served.client.get("/api/v1/collections/donations"), 503, "busy")
+    assert served.client.get(BY_PLATFORM).status_code == 200
+    fakes.documents.gate.set()
 
 
 def test_prometheus_reads_the_metrics(shared: Running) -> None:

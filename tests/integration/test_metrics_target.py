@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 
 import pytest
@@ -435,20 +436,41 @@ def test_a_collection_without_metrics_takes_no_memory_per_item(valkey: ValkeySer
         assert valkey.client().dbsize() == before
 
 
+@contextmanager
+def full(valkey: ValkeyServer) -> Iterator[None]:
+    valkey.client().config_set("maxmemory", 1)
+    yield
+    valkey.client().config_set("maxmemory", 0)
+
+
 def test_a_server_out_of_memory_takes_nothing_by_halves(valkey: ValkeyServer) -> None:
     with serving(valkey, by_platform=PUBLISHED) as target:
-        target.apply([put(FIRST, "a", 1, platform="p", amount=1)])
-        before = seen(target), valkey.client().hgetall("ALL")
-        valkey.client().config_set("maxmemory", 1)
-        with pytest.raises(TargetError, match="out of memory") as full:
-            target.apply([put(FIRST, "b", 2, platform="p", amount=1), delete(FIRST, "a", 2)])
-        assert "maxmemory" in full.value.hint
-        with pytest.raises(TargetError, match="out of memory"):
-            target.mark(TABLE, {"shard": Position(rank=1)})
-        valkey.client().config_set("maxmemory", 0)
-        assert (seen(target), valkey.client().hgetall("ALL")) == before
+        target.create(SECOND, collection(by_platform=PUBLISHED))
+        target.apply([put(FIRST, "a", 1, platform="p", amount=1), put(SECOND, "a", 1, platform="q", amount=1)])
+        before = seen(target), valkey.client().hgetall("ALL"), valkey.client().hgetall("p")
+        with full(valkey):
+            for call in (
+                lambda: target.apply([put(FIRST, "b", 2, platform="p", amount=1), delete(FIRST, "a", 2)]),
+                lambda: target.serve(SECOND),
+                lambda: target.mark(TABLE, {"shard": Position(rank=1)}),
+                lambda: target.raise_epoch(TABLE, 1),
+            ):
+                with pytest.raises(TargetError, match="out of memory") as refused:
+                    call()
+                assert "maxmemory" in refused.value.hint
+        assert (seen(target), valkey.client().hgetall("ALL"), valkey.client().hgetall("p")) == before
         target.apply([put(FIRST, "b", 2, platform="p", amount=1), delete(FIRST, "a", 2)])
         assert seen(target) == {'"p"': exact(1, "1"), "*": exact(1, "1")}
+
+
+def test_memory_can_be_freed_on_a_server_that_is_out_of_it(valkey: ValkeyServer) -> None:
+    with serving(valkey, by_platform=BY_PLATFORM) as target:
+        target.create(SECOND, collection(by_platform=BY_PLATFORM))
+        target.apply([delete(FIRST, "a", 1), put(SECOND, "a", 1, platform="p", amount=1)])
+        with full(valkey):
+            assert target.sweep(time.time() + 1) == 1
+            target.drop(SECOND)
+        assert target.recall(TABLE).generations == {FIRST}
 
 
 def test_a_server_that_throws_keys_away_is_refused(valkey: ValkeyServer) -> None:

@@ -17,7 +17,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from types_boto3_dynamodb import DynamoDBClient
 
-from dynalens.change import Change, Typed
+from dynalens.change import Change
 from dynalens.config import SourceConfig
 from dynalens.errors import StreamDisabledError, TableNotFoundError, ViewTypeError
 from dynalens.partition import START, Partition, Position

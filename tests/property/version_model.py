@@ -33,7 +33,7 @@ class Rules:
     draws_on_acquire: bool = True
     """A session writes under an epoch of its own."""
     acquires_atomically: bool = True
-    """The position is read after the draw, and a shard that was drained meanwhile is not drawn for."""
+    """A shard is drawn for, and rewound, only if its position is what it was before the target was asked for marks."""
     draws_over_remembered: bool = True
     """A draw rises over what the target remembers too."""
     raises_epoch: bool = True
@@ -186,12 +186,12 @@ class World:
     def _take(self, session: Session) -> None:
         shard, rules = session.partition, self.rules
         mark = session.memory.marks.get(shard.id, START) if rules.lower_of_two else self._stored(shard)
+        if rules.acquires_atomically and self._stored(shard) != session.position_before:
+            raise StaleLeaseError(f"{shard.id} has moved since the target was asked about it.")
         self.store.acquire(TABLE, shard, session.owner)
-        if not rules.acquires_atomically:
-            self.store.rewind(TABLE, shard.id, self.target.name, session.position_before)
-        self.store.rewind(TABLE, shard.id, self.target.name, mark)
+        self.store.rewind(TABLE, shard.id, self.target.name, min(mark, session.position_before))
         session.epoch, drawn_position = self._draw(session)
-        session.position = min(mark, drawn_position if rules.acquires_atomically else session.position_before)
+        session.position = min(mark, drawn_position)
         if rules.raises_epoch:
             self.target.raise_epoch(TABLE, session.epoch)
         self.told = max(self.told, session.epoch)

@@ -7,6 +7,7 @@ that went back are replayed, and epochs cannot repeat, because each target remem
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 import threading
@@ -42,8 +43,8 @@ CREATE TABLE IF NOT EXISTS reports (table_name TEXT, target TEXT, body TEXT NOT 
 CREATE TABLE IF NOT EXISTS dead_letters (
     number INTEGER PRIMARY KEY AUTOINCREMENT, table_name TEXT, target TEXT, collection TEXT, generation INTEGER,
     document_id TEXT, version INTEGER, partition TEXT, sequence_number TEXT, created_at REAL, code TEXT, message TEXT,
-    record BLOB, state TEXT, stored_at REAL,
-    UNIQUE (table_name, target, collection, generation, partition, document_id, sequence_number));
+    record BLOB, state TEXT, stored_at REAL, digest TEXT,
+    UNIQUE (table_name, target, collection, generation, partition, document_id, sequence_number, digest));
 CREATE INDEX IF NOT EXISTS dead_letters_by_state ON dead_letters (state, number);
 """
 
@@ -244,11 +245,12 @@ class SqliteStore:
         now = time.time()
         with self._write() as db:
             db.executemany(
-                f"INSERT INTO dead_letters ({_LETTER_COLUMNS}) VALUES (NULL{', ?' * 14})"  # noqa: S608 - own names
-                " ON CONFLICT (table_name, target, collection, generation, partition, document_id, sequence_number)"
+                f"INSERT INTO dead_letters ({_LETTER_COLUMNS}, digest) VALUES (NULL{', ?' * 15})"  # noqa: S608 - own names
+                " ON CONFLICT"
+                " (table_name, target, collection, generation, partition, document_id, sequence_number, digest)"
                 " DO UPDATE SET version = excluded.version, code = excluded.code, message = excluded.message,"
                 " record = excluded.record, state = excluded.state, stored_at = excluded.stored_at",
-                [(*astuple(letter)[1:-1], letter.stored_at or now) for letter in letters],
+                [(*astuple(letter)[1:-1], letter.stored_at or now, _digest(letter)) for letter in letters],
             )
 
     def letters(self, *, state: str | None = None, collection: str | None = None, limit: int = 100) -> list[DeadLetter]:
@@ -330,6 +332,13 @@ def _put_gap(db: sqlite3.Connection, gap: Gap) -> None:
         "INSERT OR REPLACE INTO gaps VALUES (?, ?, ?, ?, ?)",
         (gap.table, gap.target, gap.partition, gap.reason, json.dumps(asdict(gap))),
     )
+
+
+def _digest(letter: DeadLetter) -> str:
+    """Tell records apart of which nothing could be read, by what they are; the others have a number or an id."""
+    if letter.sequence_number or letter.document_id:
+        return ""
+    return hashlib.sha256(letter.record).hexdigest()
 
 
 def _letter(row: tuple[Any, ...]) -> DeadLetter:

@@ -53,5 +53,8 @@ SHUTDOWN_SECONDS = 2
 SPARE_DESCRIPTORS = 512
 """Open files kept for everything but viewers."""
 
+COUNT_SECONDS = 2.0
+"""The status leaves out the numbers of documents where counting takes longer."""
+
 READ_SECONDS = 30.0
 """One answer of a store or a target; SQL has the target's own, stricter limit besides."""

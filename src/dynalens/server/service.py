@@ -26,8 +26,12 @@ def _stores() -> Readers:
     return Readers("the stores", threads=2, waiting=64, seconds=READ_SECONDS)
 
 
-def _targets() -> Readers:
-    return Readers("documents and metrics", threads=8, waiting=64, seconds=READ_SECONDS)
+def _documents() -> Readers:
+    return Readers("documents", threads=4, waiting=64, seconds=READ_SECONDS)
+
+
+def _metrics() -> Readers:
+    return Readers("metrics", threads=4, waiting=64, seconds=READ_SECONDS)
 
 
 def _queries() -> Readers:
@@ -36,25 +40,26 @@ def _queries() -> Readers:
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """One server's state. Threads are apart, so that slow SQL holds up no document and a dead target no status."""
+    """One server's state. Threads are apart, so that a slow query or a dead target holds up nothing else."""
 
     backend: Backend
     traffic: Traffic = field(default_factory=Traffic)
     stores: Readers = field(default_factory=_stores)
-    targets: Readers = field(default_factory=_targets)
+    documents: Readers = field(default_factory=_documents)
+    metrics: Readers = field(default_factory=_metrics)
     queries: Readers = field(default_factory=_queries)
     hub: Hub | None
 
     @classmethod
     def over(cls, backend: Backend) -> Service:
         """Make the service of a backend, with a hub where it has metrics."""
-        targets = _targets()
+        readers = _metrics()
 
         async def snapshot(collection: str, metric: str) -> Snapshot:
-            return await targets.run(read_metric, backend, collection, metric)
+            return await readers.run(read_metric, backend, collection, metric)
 
         hub = Hub(backend.metrics, snapshot) if backend.metrics is not None else None
-        return cls(backend=backend, targets=targets, hub=hub)
+        return cls(backend=backend, metrics=readers, hub=hub)
 
 
 async def _service(request: Request) -> Service:

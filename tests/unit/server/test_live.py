@@ -398,6 +398,7 @@ def test_a_cut_is_told_with_its_reason_and_ended_by_a_new_snapshot() -> None:
         assert await taken(late, 1) == [snapshot(2)]
         scene.change()
         assert await taken(viewer, 1) == [change(3)]
+        await nothing(await scene.join(COLLECTION))
 
     play(scenario)
 

@@ -108,6 +108,8 @@ def test_environment_cannot_bring_botocores_retries_back(
     ):
         aws.describe_table("Donations")
     assert len(streams.calls) == 1
+    # Adaptive mode would also wait before a first attempt, where no stop can end it.
+    assert aws._dynamodb.meta.config.retries["mode"] == "standard"  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("operation", CALLS)

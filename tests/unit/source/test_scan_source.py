@@ -243,6 +243,16 @@ def test_pages_shrink_until_one_costs_less_than_a_second(make_source: MakeSource
     assert {len(batch.changes) for batch in batches[:-1]} <= {7, 8}
 
 
+def test_pages_grow_when_rows_turn_out_small(make_source: MakeSource, streams: ScriptedStreams) -> None:
+    source = make_source(segments=1, read_units=10.0, page_rows=1000)
+    # DynamoDB's estimate is hours old: this table was empty when it was described.
+    assert source.rows_estimate == 0
+    streams.load(*map(item, range(500)))
+    first, second, *_ = (len(batch.changes) for batch in read(source, {}))
+    assert first == 10
+    assert second == 100
+
+
 def test_a_wait_for_the_budget_ends_with_a_stop(make_source: MakeSource, streams: ScriptedStreams) -> None:
     streams.load(*(item(number, 4000) for number in range(100)))
     clock = Clock()
@@ -348,6 +358,7 @@ def test_many_threads_share_one_budget() -> None:
     stop.set()
     for thread in threads:
         thread.join(30)
+    assert not any(thread.is_alive() for thread in threads)
     assert budget.consumed == 100.0
 
 

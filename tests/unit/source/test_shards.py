@@ -150,6 +150,26 @@ def test_a_known_shard_missing_from_one_answer_is_not_forgotten(source: StreamSo
     assert listings(streams) == 3
 
 
+def test_answers_that_miss_different_shards_make_a_whole_one(source: StreamSource, streams: ScriptedStreams) -> None:
+    known = [streams.add_shard() for _ in range(3)]
+    source.discover()
+    streams.hide_shard(known[0])
+    after_first_page(streams, lambda: streams.hide_shard(known[1], listings=1000))
+    assert sorted(parents(source.discover())) == known
+    assert listings(streams) == 3
+
+
+def test_a_shard_that_either_answer_shows_closed_is_closed(source: StreamSource, streams: ScriptedStreams) -> None:
+    parent = streams.add_shard()
+    [child] = streams.split(parent, into=1)
+    missing = streams.add_shard()
+    source.discover()
+    streams.hide_shard(missing)
+    after_first_page(streams, lambda: streams.show_open(parent, listings=1000))
+    assert parents(source.discover()) == {parent: (), missing: (), child: (parent,)}
+    assert listings(streams) == 3
+
+
 def test_a_known_shard_that_stays_away_is_forgotten(source: StreamSource, streams: ScriptedStreams) -> None:
     gone, kept = streams.add_shard(), streams.add_shard()
     source.discover()
@@ -241,7 +261,8 @@ def after_first_page(streams: ScriptedStreams, act: Callable[[], None]) -> None:
 
     def answer_and_act(request: dict[str, object]) -> dict[str, object]:
         streams._describe_stream = answer  # type: ignore[method-assign]
+        given = answer(request)
         act()
-        return answer(request)
+        return given
 
     streams._describe_stream = answer_and_act  # type: ignore[method-assign]

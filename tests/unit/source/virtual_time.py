@@ -5,6 +5,9 @@ from __future__ import annotations
 import threading
 
 
+MOST_WAITS = 10_000
+
+
 class Clock:
     """Seconds that move when told, or when a `Stop` is waited for."""
 
@@ -27,6 +30,7 @@ class Stop(threading.Event):
     def wait(self, timeout: float | None = None) -> bool:
         assert timeout is not None
         self.waits.append(timeout)
+        assert len(self.waits) < MOST_WAITS, "the waiting comes to no end"
         if len(self.waits) == self._set_at_wait:
             self.set()
         if not self.is_set():

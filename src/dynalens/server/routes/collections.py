@@ -65,8 +65,8 @@ async def collection(here: Here, collection: CollectionPath) -> CollectionAnswer
     """Count the documents, and list the fields with the JSON types seen."""
     name = _name(here.backend, collection)
     reader = _documents(here.backend)
-    documents = await here.targets.run(reader.count, collection)
-    fields = await here.targets.run(reader.fields, collection)
+    documents = await here.documents.run(reader.count, collection)
+    fields = await here.documents.run(reader.fields, collection)
     return CollectionAnswer(
         **name.model_dump(),
         documents=documents,
@@ -93,7 +93,7 @@ async def document(
 ) -> Response:
     """Give a document as it is stored, every digit kept."""
     here.backend.collection(collection)
-    stored = await here.targets.run(_documents(here.backend).document, collection, id)
+    stored = await here.documents.run(_documents(here.backend).document, collection, id)
     if stored is None:
         raise NotFoundError(
             f"There is no document {shortened(id)!r} in {collection}.",
@@ -128,5 +128,5 @@ async def metric(
     """
     here.backend.metric(collection, metric)
     metric_reader(here.backend)
-    snapshot = await here.targets.run(read_metric, here.backend, collection, metric)
+    snapshot = await here.metrics.run(read_metric, here.backend, collection, metric)
     return Response(snapshot.json, media_type=MEDIA_TYPE)

@@ -1,7 +1,7 @@
 """Scripts: what the server does in one atomic step. Their text is Lua, in `lua/`.
 
-A script is refused as a whole when the server is out of memory ("Script flags" in Valkey's "Eval scripts"), so that no
-write is ever half applied.
+A script that begins with `#!lua` is refused as a whole when the server is out of memory ("Script flags" in Valkey's
+"Eval scripts"), so that no step is ever done by halves. Those that only free memory are let through then.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import redis
 
 _FOLDER = Path(__file__).parent / "lua"
 _SHEBANG = "#!lua\n"
+_FREEING_SHEBANG = "#!lua flags=allow-oom\n"
 
 _RAISE_EPOCH = """
 -- Epochs have 31 bits, which a Lua number holds exactly.
@@ -37,11 +38,11 @@ class Scripts:
     def __init__(self, client: redis.Redis) -> None:
         self.apply = client.register_script(_text("apply"))
         self.serve = client.register_script(_text("serve"))
-        self.drop = client.register_script(_text("drop"))
-        self.sweep = client.register_script(_text("sweep"))
+        self.drop = client.register_script(_text("drop", _FREEING_SHEBANG))
+        self.sweep = client.register_script(_text("sweep", _FREEING_SHEBANG))
         self.tell = client.register_script(_text("tell"))
         self.raise_epoch = client.register_script(_SHEBANG + _RAISE_EPOCH)
 
 
-def _text(name: str) -> str:
-    return _SHEBANG + (_FOLDER / "library.lua").read_text() + (_FOLDER / f"{name}.lua").read_text()
+def _text(name: str, shebang: str = _SHEBANG) -> str:
+    return shebang + (_FOLDER / "library.lua").read_text() + (_FOLDER / f"{name}.lua").read_text()

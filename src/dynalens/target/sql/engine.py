@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 import queue
 import re
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,9 @@ is looked up as a file, and a view is gone for a moment while another takes its 
 
 WAIT_SECONDS = 2.0
 """How long a request waits for a free handle before it is told that the engine is busy."""
+
+CLOSE_SECONDS = 5.0
+"""How long closing waits for queries to end after they were told to."""
 
 _MIB = 1 << 20
 _MESSAGE_CHARACTERS = 600
@@ -72,6 +76,8 @@ _OWNER_SETTINGS: Mapping[str, str | int] = {
 
 _ANSWER_SETTINGS: Mapping[str, str | int] = {
     "describe_compact_output": 1,
+    # What begins with no keyword is a slip, not an expression.
+    "implicit_select": 0,
     "allow_suspicious_types_in_group_by": 1,
     "allow_suspicious_types_in_order_by": 1,
     "output_format_json_escape_forward_slashes": 0,
@@ -175,6 +181,10 @@ class Engine:
         client.command("SET readonly = 1")
         return client
 
+    def cancel_queries(self) -> None:
+        """Tell every running query to end; each does at its next block of rows."""
+        self._keeper.command("KILL QUERY WHERE query_id != queryID() ASYNC")
+
     def close(self) -> None:
         """End the engine, once every other handle is closed."""
         self._keeper.close()
@@ -191,8 +201,9 @@ class Handles:
     """
 
     def __init__(self, engine: Engine, count: int, limits: Limits, *, role: str) -> None:
-        self.count = count
-        self.limits = limits
+        self._engine = engine
+        self._count = count
+        self._open = True
         self._free: queue.LifoQueue[Client] = queue.LifoQueue()
         for _ in range(count):
             self._free.put(engine.open_reader(limits, role=role))
@@ -202,13 +213,13 @@ class Handles:
         """Lend a handle.
 
         Raises:
-            BusyError: All are lent for longer than `WAIT_SECONDS`.
+            BusyError: All are lent for longer than `WAIT_SECONDS`, or the engine is being closed.
         """
         try:
-            client = self._free.get(timeout=WAIT_SECONDS)
+            client = self._free.get(timeout=WAIT_SECONDS if self._open else 0.0)
         except queue.Empty:
             raise BusyError(
-                f"{self.count} queries are running already, the most at a time.", hint="Try again in a moment."
+                f"{self._count} queries are running already, the most at a time.", hint="Try again in a moment."
             ) from None
         try:
             yield client
@@ -216,9 +227,26 @@ class Handles:
             self._free.put(client)
 
     def close(self) -> None:
-        """Close every handle, each as soon as its query is done."""
-        for _ in range(self.count):
-            self._free.get().close()
+        """Cancel what runs and close every handle; doing it again changes nothing.
+
+        Raises:
+            TargetError: A query does not end; then the engine must not be closed under it.
+        """
+        if not self._open:
+            return
+        self._open = False
+        give_up_at = time.monotonic() + CLOSE_SECONDS
+        for _ in range(self._count):
+            self._wait_for_one(give_up_at).close()
+
+    def _wait_for_one(self, give_up_at: float) -> Client:
+        while True:
+            with suppress(queue.Empty):
+                return self._free.get(timeout=0.05)
+            if time.monotonic() > give_up_at:
+                raise TargetError("A query does not end, so the SQL engine cannot be closed.", hint="End the process.")
+            # Again each time: the query may have been about to start.
+            self._engine.cancel_queries()
 
 
 def literal(text: str) -> str:

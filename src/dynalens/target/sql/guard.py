@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
-from dynalens.errors import QueryRefusedError
+from dynalens.errors import NotFoundError, QueryRefusedError
 
 Node = Mapping[str, Any]
 
@@ -61,6 +61,9 @@ _REFUSED = {
     "formatRow", "formatRowNoNewline", "groupFormat",
     # Reads bytes as a value of any type, the inner state of an aggregate among them, which the engine trusts.
     "reinterpret",
+    # Quadratic in the length of a text or an array: one call outlasts the time limit, which is looked at between calls.
+    "arrayAutocorrelation", "arrayLevenshteinDistance", "arrayLevenshteinDistanceWeighted", "arraySimilarity",
+    "damerauLevenshteinDistance", "editDistance", "editDistanceUTF8", "jaroSimilarity", "jaroWinklerSimilarity",
 }  # fmt: skip
 
 _SYNTAX = {"lambda", "exists", "grouping"}
@@ -187,9 +190,17 @@ _HINTS: Mapping[str, str] = {
     "SetQuery": "Leave the SETTINGS clause out: limits are set by the server.",
     "format_ast": 'Leave FORMAT out and ask for a format with the request: "json", "ndjson", "csv" or "parquet".',
     "out_file": "Leave INTO OUTFILE out: the answer is what the request returns.",
-    "table_function": "Read from a collection by its name; for a series of numbers write system.numbers with LIMIT.",
     "locality": "Leave GLOBAL out: there is one engine.",
+    "children": "Write names into the query; parameters carry values.",
 }
+_CLAUSES: Mapping[str, str] = {
+    "format_ast": "FORMAT",
+    "out_file": "INTO OUTFILE",
+    "locality": "GLOBAL",
+    "children": "A name given as a parameter",
+}
+_COLLECTIONS_ONLY = "Read from a collection by its name; for a series of numbers write system.numbers with LIMIT."
+_PURE_ONLY = "Queries call functions that compute from their arguments alone; docs/sql.md lists the kinds."
 ONLY_SELECT = "Write one SELECT over your collections, or DESCRIBE and a collection's name."
 
 _FOREIGN_DATABASES = {"system", "information_schema"}
@@ -223,6 +234,7 @@ class Guard:
 
         Raises:
             QueryRefusedError: A part of it is not on the allowlist; the message names the part.
+            NotFoundError: It reads a collection that does not exist.
         """
         if tree.get("type") != "SelectWithUnionQuery":
             _refuse(f"{_statement(tree)} is not allowed", ONLY_SELECT)
@@ -253,9 +265,12 @@ class Guard:
                 _check_parameter(node, checked)
 
     def _check_keys(self, node: Node, allowed: frozenset[str]) -> None:
+        if "table_function" in node:
+            name = node["table_function"].get("name")
+            _refuse(f"The table function {name} is not open to queries", _COLLECTIONS_ONLY)
         for key in node.keys() - allowed:
-            hint = _HINTS.get(key, "Write the query without it.")
-            _refuse(f"{_clause(key)} of {node['type']} is not allowed in a query", hint)
+            clause = _CLAUSES.get(key, key.replace("_", " ").upper())
+            _refuse(f"{clause} is not allowed in a query", _HINTS.get(key, "Write the query without it."))
         for flag in _QUERY_FLAGS & node.keys():
             if node[flag] is not False:
                 _refuse("INTO OUTFILE is not allowed in a query", _HINTS["out_file"])
@@ -286,7 +301,7 @@ class Guard:
                 continue
             parts = _parts(argument)
             if len(parts) > 1 and parts[0].lower() in _FOREIGN_DATABASES:
-                _refuse(f"The table {'.'.join(parts)} is not open to queries", "Read from a collection by its name.")
+                _refuse(f"The table {'.'.join(parts)} is not open to queries", _COLLECTIONS_ONLY)
 
     def _check_table(self, parts: Sequence[str], readable: Collection[str]) -> None:
         match parts:
@@ -296,10 +311,10 @@ class Guard:
                 return
             case ["system", name] if name in _SYSTEM_TABLES:
                 return
-        _refuse(
-            f"There is no collection {'.'.join(parts)}",
-            f"Collections: {', '.join(sorted(readable)) or 'none yet'}; of the system tables, one and numbers.",
-        )
+        hint = f"Collections: {', '.join(sorted(readable)) or 'none yet'}."
+        if len(parts) == 1 and parts[0].isidentifier():
+            raise NotFoundError(f"There is no collection {parts[0]}.", hint=hint)
+        _refuse(f"The table {'.'.join(parts)} is not open to queries", hint)
 
     def _check_identifier(self, parts: Sequence[str]) -> None:
         if parts[0] == self._private:
@@ -368,16 +383,8 @@ def _statement(tree: Node) -> str:
     return str(tree.get("type", "This statement")).removesuffix("Query")
 
 
-def _clause(key: str) -> str:
-    return key.removesuffix("_ast").replace("_", " ").upper()
-
-
 def _function_hint(name: str) -> str:
-    if name.lower().startswith(("dict", "joinget")):
-        return "Join the collections instead."
-    if name.lower() in {"file", "url", "s3", "remote", "merge", "numbers", "cluster", "view", "values"}:
-        return _HINTS["table_function"]
-    return "Queries call functions that compute from their arguments alone; docs/sql.md lists the kinds."
+    return "Join the collections instead." if name.lower().startswith(("dict", "joinget")) else _PURE_ONLY
 
 
 def _refuse(message: str, hint: str) -> NoReturn:

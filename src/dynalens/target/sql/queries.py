@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from dynalens.errors import DynalensError, QueryLimitError, QueryRefusedError, RequestError
+from dynalens.errors import BusyError, DynalensError, QueryLimitError, QueryRefusedError, RequestError
 from dynalens.target import SqlResult
 from dynalens.target.sql.engine import TABLES, VIEWS, Engine, Handles, Limits, engine_message, rows
 from dynalens.target.sql.guard import ONLY_SELECT, Checked, FunctionEntry, Functions, Guard
@@ -102,12 +102,11 @@ class Queries:
         limit = _limit_of(code, message, self._limits)
         if limit:
             return QueryLimitError(f"The query passed the limit of {limit}.", hint=_LIMIT_HINT)
-        if code == _SYNTAX_ERROR and "Multi-statements" in message:
-            return QueryRefusedError("Several statements are not allowed.", hint="Send one statement at a time.")
-        if code == _BAD_ARGUMENTS and "JSON serialization" in message:
-            return QueryRefusedError("This statement is not allowed.", hint=ONLY_SELECT)
-        if code in _REFUSING:
-            return QueryRefusedError(message, hint=_REFUSING[code])
+        refusal = _refusal_of(code, message)
+        if refusal:
+            return QueryRefusedError(refusal[0], hint=refusal[1])
+        if code == _CANCELLED:
+            return BusyError("The query was cancelled: the engine is closing.", hint="Try again in a moment.")
         if code == _UNKNOWN_TABLE:
             return RequestError(message, hint=f"Collections: {', '.join(self._collections()) or 'none yet'}.")
         return RequestError(message, hint=_HINTS.get(code, ""))
@@ -115,12 +114,7 @@ class Queries:
 
 # Error codes of the engine (`system.errors`).
 
-_BAD_ARGUMENTS, _UNKNOWN_TABLE, _SYNTAX_ERROR = 36, 60, 62
-
-_REFUSING: Mapping[int, str] = {
-    164: "Queries only read.",
-    497: "Read from collections only.",
-}
+_UNKNOWN_TABLE, _CANCELLED = 60, 394
 
 _HINTS: Mapping[int, str] = {
     47: "DESCRIBE and a collection's name lists its columns.",
@@ -128,6 +122,18 @@ _HINTS: Mapping[int, str] = {
 }
 
 _LIMIT_HINT = "Narrow it: fewer columns, a WHERE, a LIMIT, or an aggregate instead of rows."
+
+
+def _refusal_of(code: int, message: str) -> tuple[str, str] | None:
+    """Give message and hint where an error means that a query may not do what it does."""
+    match code:
+        case 62 if "Multi-statements" in message:
+            return "Several statements are not allowed.", "Send one statement at a time."
+        case 36 if "JSON serialization" in message:
+            return "This statement is not allowed.", ONLY_SELECT
+        case 164 | 497:
+            return message, "Read from collections only."
+    return None
 
 
 def _limit_of(code: int, message: str, limits: Limits) -> str:

@@ -19,7 +19,7 @@ from dynalens.target.sql.engine import TABLES, VIEWS, literal, quoted
 
 Kind = Literal["string", "number", "scientific", "bool", "map", "strings", "numbers", "array"]
 """What a column holds. `scientific` are numbers of which one was spelled with an exponent, `1E-7`; `array` has seen
-empty arrays only, and becomes `strings` or `numbers` with the first element."""
+nothing in its arrays yet, and becomes `strings` or `numbers` with the first element."""
 
 MOST_COLUMNS = 500
 """Attributes of one collection that get a column; the rest stand in `_doc` only."""
@@ -27,7 +27,8 @@ MOST_COLUMNS = 500
 _RESERVED = {"_id", "_doc"}
 
 _NUMBER = re.compile(rb"-?([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
-_NUMBERS = re.compile(rb"\[(?:null|-?[0-9][0-9.]*)(?:,(?:null|-?[0-9][0-9.]*))*\]")
+_NUMBERS = re.compile(rb"\[-?[0-9][0-9.]*(?:,-?[0-9][0-9.]*)*\]")
+_NULLS = re.compile(rb"\[(?:null(?:,null)*)?\]")
 _DIGITS = re.compile(rb"([0-9]+)(?:\.([0-9]+))?")
 
 
@@ -48,6 +49,11 @@ class Decimal(NamedTuple):
     def room(self) -> Digits:
         """How many digits it has on each side of the point."""
         return Digits(self.precision - self.scale, self.scale)
+
+    @property
+    def bits(self) -> int:
+        """How wide the engine stores it."""
+        return 128 if self.precision <= 38 else 256  # noqa: PLR2004 - the engine's own border
 
     def __str__(self) -> str:
         """Give the engine's name of the type."""
@@ -94,7 +100,7 @@ class Column:
             case "map":
                 return "JSON"
             case "numbers":
-                return f"Array(Nullable({self.decimal}))"
+                return f"Array({self.decimal})"
             case _:
                 return "Array(Nullable(String))"
 
@@ -131,7 +137,7 @@ class Column:
             case "numbers" if _NUMBERS.fullmatch(fragment):
                 decimal = self._room_for(_digits_of_all(fragment))
                 return self if decimal in {None, self.decimal} else replace(self, number=0, decimal=decimal)
-            case "array" if fragment.startswith(b"[") and fragment != b"[]":
+            case "array" if fragment.startswith(b"[") and not _NULLS.fullmatch(fragment):
                 return _first_array(self.name, fragment)
             case _:
                 return self
@@ -173,14 +179,14 @@ def _array(raw: str, _: Decimal) -> str:
 def _plain_number(raw: str, decimal: Decimal) -> str:
     """Take a number without exponent that fits: the engine's conversion would cut further digits off in silence."""
     fitting = literal(rf"^(-?[0-9]+(?:\.[0-9]{{1,{decimal.scale}}})?)$")
-    return f"{_parse(decimal)}(extract({raw}, {fitting}), {decimal.scale})"
+    return f"toDecimal{decimal.bits}OrNull(extract({raw}, {fitting}), {decimal.scale})"
 
 
 def _any_number(raw: str, decimal: Decimal) -> str:
     """Take numbers with an exponent too, which moves the point."""
     spelled = f"match({raw}, {literal(r'^-?[0-9.]+[eE][-+]?[0-9]{1,4}$')})"
     fraction = f"length(extract({raw}, {literal(_FRACTION)})) - toInt32OrZero(extract({raw}, {literal(_EXPONENT)}))"
-    parsed = f"{_parse(decimal)}({raw}, {decimal.scale})"
+    parsed = f"toDecimal{decimal.bits}OrNull({raw}, {decimal.scale})"
     return f"if({spelled} AND {fraction} <= {decimal.scale}, {parsed}, {_plain_number(raw, decimal)})"
 
 
@@ -190,8 +196,9 @@ _FRACTION, _EXPONENT = r"\.([0-9]+)", r"[eE]\+?(-?[0-9]+)$"
 def _numbers(raw: str, decimal: Decimal) -> str:
     """Split the text itself: the engine's JSON functions would take the numbers through doubles."""
     number = rf"-?[0-9]{{1,{decimal.room.integer}}}(?:\.[0-9]{{1,{decimal.scale}}})?"
-    fitting = literal(rf"^\[((?:(?:{number}|null)[,\]])+)$")
-    return f"arrayMap(x -> {_parse(decimal)}(x, {decimal.scale}), extractAll(extract({raw}, {fitting}), '[^],]+'))"
+    fitting = literal(rf"^\[((?:{number}[,\]])+)$")
+    parse = f"toDecimal{decimal.bits}OrZero(x, {decimal.scale})"
+    return f"arrayMap(x -> {parse}, extractAll(extract({raw}, {fitting}), '[^],]+'))"
 
 
 _EXPRESSIONS: Mapping[Kind, Callable[[str, Decimal], str]] = {
@@ -204,10 +211,6 @@ _EXPRESSIONS: Mapping[Kind, Callable[[str, Decimal], str]] = {
     "numbers": _numbers,
     "array": _array,
 }
-
-
-def _parse(decimal: Decimal) -> str:
-    return "toDecimal128OrNull" if decimal.precision == _FIRST_DECIMAL.precision else "toDecimal256OrNull"
 
 
 def first_column(name: str, fragment: bytes) -> Column:
@@ -226,12 +229,10 @@ def first_column(name: str, fragment: bytes) -> Column:
 
 
 def _first_array(name: str, fragment: bytes) -> Column:
-    if fragment == b"[]":
+    if _NULLS.fullmatch(fragment):
         return Column(0, name, "array")
     if not _NUMBERS.fullmatch(fragment):
         return Column(0, name, "strings")
-    if _DIGITS.search(fragment) is None:
-        return Column(0, name, "array")
     return Column(0, name, "numbers").widened(fragment)
 
 

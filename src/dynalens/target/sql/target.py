@@ -66,7 +66,6 @@ class SqlTarget:
                 self._documents = Documents(engine, self._catalog)
                 opened.callback(self._documents.close)
                 self._queries = Queries(engine, limits, lambda: sorted(self._catalog.served))
-                opened.callback(self._queries.close)
             self._opened = opened.pop_all()
 
     # Target: what is remembered, generations.
@@ -179,8 +178,11 @@ class SqlTarget:
             self._client.command("SELECT 1")
 
     def close(self) -> None:
-        """End the engine; what was applied stays."""
+        """End the engine; what was applied stays. Queries that run are cancelled."""
         with self._sweeping, self._writing:
+            # Before everything else: while a query runs the engine cannot be ended.
+            self._queries.close()
+            self._documents.close()
             self._opened.close()
 
     @contextmanager
