@@ -53,7 +53,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--donations", type=int, default=2000, metavar="N", help="how many at first (default: 2000)")
     parser.add_argument("--rate", type=float, default=8.0, help="changes a second after that (default: 8)")
-    parser.add_argument("--seconds", type=float, default=float("inf"), metavar="S", help="end by itself after so long")
+    parser.add_argument(
+        "--seconds", type=float, default=float("inf"), metavar="S", help="end so long after the first copy"
+    )
     options = parser.parse_args()
 
     # SIGTERM ends it as Ctrl-C does, so that nothing is left behind either way.
@@ -183,12 +185,14 @@ class Fundraiser:
         address: Where Dynalens answers.
         process: The process that runs it.
         given_at: When each donation was acknowledged, by its time of donation.
-        seconds_to_see: How long after that the newest one was seen here; None before the first.
+        copied_at: When the first copy was complete; infinite before.
+        seconds_to_see: How long after it was acknowledged the newest donation was seen here; None before the first.
     """
 
     address: str
     process: subprocess.Popen[str]
     given_at: dict[str, float] = field(default_factory=dict)
+    copied_at: float = float("inf")
     seconds_to_see: float | None = None
 
     def look(self) -> RenderableType:
@@ -205,6 +209,7 @@ class Fundraiser:
             with error:
                 reasons = json.load(error).get("reasons", [])
             return Text("\n".join(f"{reason['target']}: {reason['reason']}" for reason in reasons), style="yellow")
+        self.copied_at = min(self.copied_at, time.monotonic())
         latest = self.ask("/api/v1/sql", {"query": LATEST})["rows"]
         self.notice(latest)
         metric = self.ask("/api/v1/collections/donations/metrics/by_platform")
@@ -264,21 +269,18 @@ def newest(latest: list[list[Any]]) -> Table:
 
 
 def show(console: Console, fundraiser: Fundraiser, *, seconds: float) -> None:
-    """Show it in place in a terminal; elsewhere print a snapshot now and then."""
-    until = time.monotonic() + seconds
-    if console.is_terminal:
-        with Live(console=console, auto_refresh=False) as live:
-            while time.monotonic() < until:
-                live.update(Group("", fundraiser.look(), Text("Ctrl-C ends it.", style="dim")), refresh=True)
-                time.sleep(LOOK_SECONDS)
-        return
-    print_at = 0.0
-    while time.monotonic() < until:
-        seen = fundraiser.look()
-        if time.monotonic() >= print_at:
-            console.print("", seen, sep="\n")
-            print_at = time.monotonic() + SNAPSHOT_SECONDS
-        time.sleep(LOOK_SECONDS)
+    """Show it in place in a terminal, elsewhere as a snapshot now and then, until `seconds` after the first copy."""
+    with ExitStack() as stack:
+        live = stack.enter_context(Live(console=console, auto_refresh=False)) if console.is_terminal else None
+        print_at = 0.0
+        while time.monotonic() < fundraiser.copied_at + seconds:
+            seen = fundraiser.look()
+            if live is not None:
+                live.update(Group("", seen, Text("Ctrl-C ends it.", style="dim")), refresh=True)
+            elif time.monotonic() >= print_at:
+                console.print("", seen, sep="\n")
+                print_at = time.monotonic() + SNAPSHOT_SECONDS
+            time.sleep(LOOK_SECONDS)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def assert_nothing_is_left(folder: Path, said: str) -> None:
 
 
 def test_the_demo_shows_the_fundraiser_and_ends_by_itself(tmp_path: Path) -> None:
-    with demo(tmp_path, "--seconds", "15") as process:
+    with demo(tmp_path, "--seconds", "5") as process:
         said, _ = process.communicate(timeout=120)
     assert process.returncode == 0, said
     assert " raised by " in said

@@ -30,10 +30,12 @@ from tests.integration.metrics_writes import (
     write,
 )
 from tests.services.valkey import ValkeyServer
+from tests.waiting import observed
 
 METRIC = "metric:donations.by_platform"
 DOCUMENTS = "collection:donations"
 PATIENCE = 30.0
+HEARTBEATS = 3
 
 Heard = TypeVar("Heard")
 
@@ -261,8 +263,7 @@ def test_a_quiet_metric_keeps_its_viewer(valkey: ValkeyServer, monkeypatch: pyte
         async def view(events: AsyncIterator[LiveEvent]) -> LiveEvent:
             first = asyncio.ensure_future(anext(events))
             # Several heartbeats pass, each answered.
-            pings = await asyncio.to_thread(_pings, valkey, 3)
-            assert pings >= 3
+            await asyncio.to_thread(observed, lambda: _pings(valkey) >= HEARTBEATS)
             assert not first.done()
             await asyncio.to_thread(target.apply, [put(FIRST, "a", 1, platform="p", amount=1)])
             return await first
@@ -270,11 +271,8 @@ def test_a_quiet_metric_keeps_its_viewer(valkey: ValkeyServer, monkeypatch: pyte
         assert b'"p"' in within(target, [METRIC], view).payload
 
 
-def _pings(valkey: ValkeyServer, wanted: int) -> int:
-    seen = 0
-    while seen < wanted:
-        seen = int(valkey.client().info("commandstats").get("cmdstat_ping", {}).get("calls", 0))
-    return seen
+def _pings(valkey: ValkeyServer) -> int:
+    return int(valkey.client().info("commandstats").get("cmdstat_ping", {}).get("calls", 0))
 
 
 @pytest.mark.parametrize(

@@ -134,11 +134,7 @@ class Machine(RuleBasedStateMachine):
         self.world.let_a_week_pass()
 
     def teardown(self) -> None:
-        self.world.settle()
-        self.world.assert_equal()
-        for request in [*self.world.in_flight, *self.world.delivered]:
-            self.world.deliver(request)
-        self.world.assert_equal()
+        self.world.assert_ends_well()
 
 
 SLOW = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]

@@ -21,7 +21,7 @@ from dynalens.testing.memory import Contents, ManualClock, MemorySource, MemoryT
 from tests.contract.memory_store import Held, MemoryPositionStore
 
 TABLE = "Donations"
-KEYS = ("a", "b")
+KEYS = ("a", "b", "c")
 COLLECTION = CollectionConfig(table=TABLE)
 REDELIVERABLE = 6
 
@@ -305,13 +305,14 @@ class World:
     def _is_live(self, shard: Partition) -> bool:
         return shard.id in self.drawn_under and not self._stored(shard).ended
 
-    def scan(self, key: str) -> None:
+    def scan(self, key: str) -> Request:
         """Read one row, strongly consistently, and send it to every generation that has not confirmed it yet."""
         at = 0 if self.rules.scans_at_version_zero else version(self.store.counter(TABLE), 0)
         rows = [row for row in self._rows() if row.id == key]
         lacking = [generation for generation in self.generations if (generation, key) not in self.scanned]
         writes = [Write(generation, row.id, at, row.new, row) for generation in lacking for row in rows]
         self.in_flight.append(Request(writes, None, {(generation, key) for generation in lacking}))
+        return self.in_flight[-1]
 
     def _rows(self) -> list[Change]:
         scan = self.source.scan("all")
@@ -399,6 +400,14 @@ class World:
     def _deliver_all(self) -> None:
         while self.in_flight:
             self.deliver(self.in_flight[0])
+
+    def assert_ends_well(self) -> None:
+        """Let the faults stop, and after that whatever is still under way land: neither leaves a difference."""
+        self.settle()
+        self.assert_equal()
+        for request in [*self.in_flight, *self.delivered]:
+            self.deliver(request)
+            self.assert_equal()
 
     def assert_equal(self) -> None:
         """Every generation holds exactly what the table holds: the last change of each item by position."""

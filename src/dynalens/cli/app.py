@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ import typer
 from dynalens import __version__
 from dynalens.cli import check, dlq, sql, status, up
 from dynalens.cli.options import examples
-from dynalens.cli.output import print_error
+from dynalens.cli.output import debugging, print_error
 from dynalens.errors import EXIT_FAILED, EXIT_OK, DynalensError, UsageError
 
 _EXIT_CODES = """\
@@ -77,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = app(arguments or ["--help"], prog_name="dynalens", standalone_mode=False)
     except Exception as error:
-        if os.environ.get("DYNALENS_DEBUG") == "1":
+        if debugging():
             raise
         told = _told(error)
         print_error(told)

@@ -6,6 +6,7 @@ into a file or another program.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -40,6 +41,11 @@ def _unlimited(console: Console) -> Console:
     if not console.is_terminal:
         console.width = _UNLIMITED
     return console
+
+
+def debugging() -> bool:
+    """Tell whether tracebacks are wanted: `DYNALENS_DEBUG=1` in the environment."""
+    return os.environ.get("DYNALENS_DEBUG") == "1"
 
 
 def write(data: bytes) -> None:

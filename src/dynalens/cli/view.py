@@ -21,7 +21,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.text import Text
 
 from dynalens.cli.client import Client, parsed
-from dynalens.cli.output import PHASE_STYLES, duration, printable, stderr
+from dynalens.cli.output import PHASE_STYLES, debugging, duration, printable, stderr
 from dynalens.config import Config
 from dynalens.errors import DynalensError
 from dynalens.position.sqlite import SqliteStore
@@ -29,6 +29,7 @@ from dynalens.report import Report
 from dynalens.runtime.worker import STORE_NAME
 
 LOOK_SECONDS = 0.5
+ANSWER_SECONDS = 5.0
 LINE_SECONDS = 5.0
 """Where every look would be a line of its own, progress is told this often."""
 
@@ -72,7 +73,7 @@ class View:
         self._follower.start()
 
     def _follow(self, address: str) -> None:
-        client = Client(address, timeout=LINE_SECONDS)
+        client = Client(address, timeout=ANSWER_SECONDS)
         # What an earlier process reported says nothing about this one.
         began_at = time.time()
         with closing(SqliteStore(self._store)) as store, _shown(self._console) as show:
@@ -91,10 +92,24 @@ class _Log(logging.Handler):
     def __init__(self, console: Console) -> None:
         super().__init__(logging.WARNING)
         self._console = console
-        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        self.setFormatter(_OneLine("%(asctime)s %(levelname)s %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
         self._console.print(Text(printable(self.format(record), lines=True)), soft_wrap=True)
+
+
+class _OneLine(logging.Formatter):
+    """Gives an error's name and message instead of its traceback, unless somebody is looking for a defect."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        record.exc_text = None  # another handler may have left its own rendering there
+        return super().format(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: ANN401, N802 - the base class's own
+        if debugging():
+            return super().formatException(ei)
+        kind, error, _ = ei
+        return f"  {kind.__name__}: {error}"
 
 
 class _Show(Protocol):

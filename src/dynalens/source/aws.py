@@ -259,8 +259,8 @@ def _receive(
         return
     body = response_dict["body"]
     expected = response_dict["headers"].get("x-amz-crc32")
-    if expected is not None and int(expected) != (actual := zlib.crc32(body)):
-        raise ChecksumError(checksum_type="crc32", expected_checksum=expected, actual_checksum=str(actual))
+    if expected is not None and expected != (actual := str(zlib.crc32(body))):
+        raise ChecksumError(checksum_type="crc32", expected_checksum=expected, actual_checksum=actual)
     if operation_model.name in _DECODED_HERE:
         customized_response_dict[_BODY] = body
         response_dict["body"] = b"{}"
@@ -289,7 +289,8 @@ class _Meaning(NamedTuple):
 
 _BUSY = _Meaning(TransientError, "It is tried again by itself; if it stays, let fewer processes ask.")
 _EXHAUSTED = _Meaning(
-    TransientError, "It is tried again by itself; if it stays, lower source.scan_read_units or raise the table's."
+    TransientError,
+    "It is tried again by itself; if it stays, lower source.scan_read_units or raise the table's read capacity.",
 )
 _SHARED = _Meaning(TransientError, "It is tried again by itself; at most two readers may share a shard.")
 _BROKEN = _Meaning(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import zlib
 from collections.abc import Iterator
@@ -465,6 +466,17 @@ def test_pages_can_be_empty_with_records_waiting(script: ScriptedStreams, client
     assert (events(last), "NextShardIterator" in last) == (["INSERT a"], False)
 
 
+def test_a_closed_shard_gives_its_empty_pages_before_its_end(
+    script: ScriptedStreams, client: DynamoDBStreamsClient
+) -> None:
+    shard = script.add_shard()
+    script.close_shard(shard)
+    script.empty_pages(shard, 2)
+    first = client.get_records(ShardIterator=iterator(client, script, shard))
+    assert "NextShardIterator" in first
+    assert "NextShardIterator" not in client.get_records(ShardIterator=first["NextShardIterator"])
+
+
 def test_an_operation_that_is_not_scripted_says_so(script: ScriptedStreams, dynamodb: DynamoDBClient) -> None:
     with pytest.raises(ClientError) as raised:
         dynamodb.list_tables()
@@ -472,26 +484,35 @@ def test_an_operation_that_is_not_scripted_says_so(script: ScriptedStreams, dyna
     assert script.calls[-1].operation == "ListTables"
 
 
+@pytest.fixture
+def eager_threads() -> Iterator[None]:
+    """Let threads take turns as often as they can, so that what is not locked shows."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("eager_threads")
 def test_many_threads_may_write_and_read(script: ScriptedStreams, client: DynamoDBStreamsClient) -> None:
     shard = script.add_shard()
-    threads = [
-        threading.Thread(
-            target=lambda first=first: [
-                script.put(shard, {"id": {"S": str(number)}}) for number in range(first, 400, 4)
-            ]
-        )
-        for first in range(4)
-    ]
+
+    def write() -> None:
+        for number in range(200):
+            script.put(shard, {"id": {"S": str(number)}})
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
     for thread in threads:
         thread.start()
     seen: list[str] = []
     waiting = iterator(client, script, shard)
-    while len(seen) < 400:
+    while len(seen) < 800:
         answer = client.get_records(ShardIterator=waiting)
         seen += events(answer)
         waiting = answer["NextShardIterator"]
     for thread in threads:
         thread.join()
-    assert sorted(seen) == sorted(f"INSERT {number}" for number in range(400))
+    # Whoever came first inserted, and everybody else saw that.
+    assert sorted(seen) == sorted([f"{event} {n}" for n in range(200) for event in ("INSERT", *["MODIFY"] * 3)])
     numbers = [record.number for record in script._shards[shard].records]
     assert numbers == sorted(numbers)

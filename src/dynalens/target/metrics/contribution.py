@@ -81,6 +81,9 @@ class Summed(NamedTuple):
     code: str
 
 
+_NOTHING = Summed(b"0", "")
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
     """One metric, ready to count documents: `where` holds the values as canonical JSON."""
@@ -169,11 +172,13 @@ def canonical(fragment: bytes) -> bytes:
         return fragment
 
 
-@lru_cache(maxsize=8192)
 def scaled(fragment: bytes, decimals: int) -> Summed:
     """Give a number times 10^decimals, exactly; what is no number counts as 0."""
-    if fragment[0] not in _NUMBER_STARTS:
-        return Summed(b"0", "")
+    return _scaled_number(fragment, decimals) if fragment[0] in _NUMBER_STARTS else _NOTHING
+
+
+@lru_cache(maxsize=8192)
+def _scaled_number(fragment: bytes, decimals: int) -> Summed:
     try:
         whole, _, fraction = canonical_number(fragment.decode()).partition(".")
     except DecodeError:

@@ -26,6 +26,7 @@ OWN_PREFIX = "dynalens:"
 """Every key and channel of Dynalens itself begins with this."""
 
 _ESCAPE = "~"
+_LONGEST_KNOWN = 200
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _never_plain = re.compile(r"\A~|\A\Z|[\x00-\x1f\ud800-\udfff]").search
 
@@ -46,7 +47,8 @@ class KeyTemplate:
 
     def key(self, group: tuple[bytes, ...]) -> bytes:
         """Give the key of a group, whose values are JSON texts in the order of `group_by`."""
-        return _key(self, group)
+        # Long values are rare, and a cache full of them would be large.
+        return _known_key(self, group) if sum(map(len, group)) <= _LONGEST_KNOWN else _key(self, group)
 
 
 def key_template(metric: MetricConfig) -> KeyTemplate | None:
@@ -58,7 +60,6 @@ def key_template(metric: MetricConfig) -> KeyTemplate | None:
     return KeyTemplate(tuple(parts[::2]), order, metric.publish.total_key or "")
 
 
-@lru_cache(maxsize=8192)
 def _key(template: KeyTemplate, group: tuple[bytes, ...]) -> bytes:
     values = [group[place] for place in template.order]
     separators = "".join(template.literals[1:-1])
@@ -67,6 +68,9 @@ def _key(template: KeyTemplate, group: tuple[bytes, ...]) -> bytes:
     if texts and (key == template.total_key or key.startswith(OWN_PREFIX)):
         key = _joined(template.literals, [_escaped(values[0]), *texts[1:]])
     return key.encode()
+
+
+_known_key = lru_cache(maxsize=8192)(_key)
 
 
 def _joined(literals: Sequence[str], texts: Sequence[str]) -> str:

@@ -64,6 +64,7 @@ class Decimal(NamedTuple):
 _FIRST_DECIMAL = Decimal(38, 9)
 _WIDER_DECIMALS = (Decimal(76, 20), Decimal(76, 38))
 _MOST_DIGITS = 76
+_SHORT = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +124,9 @@ class Column:
     def definition(self) -> str:
         """Give the column's part of a CREATE or ALTER statement; its comment makes it readable back (`read_column`)."""
         comment = literal(f"{self.kind} {attribute_key(self.name)}")
-        return f"{self.physical} {self.type} MATERIALIZED {self._expression()} COMMENT {comment}"
+        return f"{self.physical} {self.type} MATERIALIZED {self.expression()} COMMENT {comment}"
 
-    def _expression(self) -> str:
+    def expression(self) -> str:
         """SQL that never fails. It names the fragment once: each insert pays for the length of these expressions."""
         return _EXPRESSIONS[self.kind](self.fragment, self.decimal)
 
@@ -143,6 +144,9 @@ class Column:
                 return self
 
     def _with_number(self, fragment: bytes) -> Column:
+        if len(fragment) <= _SHORT and b"E" not in fragment and b"e" not in fragment:
+            # Most numbers, and every column of numbers holds them.
+            return self
         found = _NUMBER.fullmatch(fragment)
         if found is None:
             return self
