@@ -19,7 +19,7 @@ SERVICES := .cache/services/.installed-$(call digest,tests/services/package-lock
 
 .PHONY: demo test lint lock bench services clean
 
-demo: $(INSTALLED) $(SERVICES)
+demo: $(INSTALLED)
 	@$(BIN)/python examples/donations/demo.py $(ARGS)
 
 test: lint $(SERVICES)

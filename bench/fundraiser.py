@@ -85,6 +85,7 @@ def worker(server: DynamoDBLocal, folder: Path, targets: Sequence[Target]) -> It
             targets=targets,
             store=store,
             dead_letters=store,
+            reports=store,
             owner="bench",
             retries=_PATIENT,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ class Bench:
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     segments: int = 2
     stream: str = "stream-1"
+    read_at: float = 0.0
+    """When an earlier process last read the stream; a moment ago by default."""
 
     def pipeline(self) -> TablePipeline:
         """Make a pipeline, not yet started, as a new process would."""
@@ -47,6 +50,7 @@ class Bench:
                 wanted={target.name: wanted for target in self.targets},
                 routes=tuple(Route(name, collection.where) for name, collection in self.collections.items()),
                 owner=f"worker-{id(object())}",
+                read_at={target.name: self.read_at or time.time() for target in self.targets},
             ),
             stream=self.source,
             scans=self._scan,

@@ -14,6 +14,10 @@ from dynalens.position import Copy, Gap, PartitionState
 from dynalens.target import Generation, Memory
 
 
+STREAM_RETENTION_SECONDS = 24 * 3600.0
+"""How long a stream keeps its records ("Change data capture for DynamoDB Streams")."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scan:
     """A scan of a table that fills new generations: its id, how many segments, and how consistently it reads."""
@@ -66,6 +70,7 @@ class Situation:
         memory: What the target itself remembers.
         stored: The positions in the store, by partition id.
         lost: Gaps found while reading.
+        read_at: When the stream was last read for the target, epoch seconds; 0.0 when nobody knows.
         now: Epoch seconds.
     """
 
@@ -77,6 +82,7 @@ class Situation:
     memory: Memory
     stored: Mapping[str, PartitionState]
     lost: Sequence[Gap]
+    read_at: float
     now: float
 
     def gap(self, partition: str, reason: str) -> Gap:
@@ -99,7 +105,7 @@ def plan(situation: Situation, new_scan: Callable[[bool], Scan]) -> Plan:
         situation: What the target and the store hold, and what is wanted.
         new_scan: Gives a scan for new generations; its argument says whether it must read strongly consistently.
     """
-    gaps = (*situation.lost, *_forgotten(situation), *_other_stream(situation))
+    gaps = (*situation.lost, *_forgotten(situation), *_other_stream(situation), *_absence(situation))
     restart = bool(gaps)
     # Capture from TRIM_HORIZON sees every write that an eventually consistent scan may miss; capture that is already
     # past it does not, so a collection added later is scanned strongly consistently.
@@ -140,6 +146,27 @@ def _other_stream(situation: Situation) -> list[Gap]:
     others = {copy.stream for copy in situation.copies if copy.state != "dropped"} - {situation.stream}
     reason = "the table's stream is another one than before: it was turned off and on, or the table created anew"
     return [situation.gap(other, reason) for other in sorted(others)]
+
+
+def _absence(situation: Situation) -> list[Gap]:
+    """Find out whether nobody read for longer than the stream keeps records.
+
+    A position shows that by itself, as its reader meets trimmed records; a shard of which nothing was read yet, or one
+    that came and went meanwhile, does not.
+    """
+    if not situation.stored or situation.now - situation.read_at <= STREAM_RETENTION_SECONDS:
+        return []
+    return [
+        Gap(
+            table=situation.table,
+            target=situation.target,
+            partition=situation.stream,
+            since=situation.read_at,
+            until=situation.now - STREAM_RETENTION_SECONDS,
+            reason="the stream was not read for longer than it keeps its records, 24 hours",
+            found_at=situation.now,
+        )
+    ]
 
 
 def _kept(wanted: Wanted, situation: Situation) -> Copy | None:

@@ -12,7 +12,8 @@ class Report:
 
     Attributes:
         written_at: When the report was made.
-        polled_at: Last successful poll of the source.
+        started_at: When the worker began to report.
+        polled_at: When every open shard had been read last, by this worker or the one before.
         confirmed_at: Last time the target confirmed a batch.
         waiting_since: Since when changes have been read and none of them confirmed; 0.0 when nothing waits.
         waiting: Changes read and not yet confirmed.
@@ -27,6 +28,7 @@ class Report:
     table: str
     target: str
     written_at: float
+    started_at: float = 0.0
     polled_at: float = 0.0
     confirmed_at: float = 0.0
     waiting_since: float = 0.0

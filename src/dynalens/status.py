@@ -90,9 +90,10 @@ def collection_status(  # noqa: PLR0913 - three names, and what the stores hold 
 
 
 def _stalled(report: Report, now: float) -> bool:
-    if now - max(report.written_at, report.polled_at) > STALLED_AFTER_SECONDS:
+    if now - report.written_at > STALLED_AFTER_SECONDS:
         return True
-    if now - report.polled_at > STALLED_AFTER_SECONDS:
+    # A worker that has just started gets the same time for its first poll.
+    if now - max(report.polled_at, report.started_at) > STALLED_AFTER_SECONDS:
         return True
     waits = report.waiting_since and now - report.waiting_since > STALLED_AFTER_SECONDS
     return bool(waits) and now - report.confirmed_at > STALLED_AFTER_SECONDS

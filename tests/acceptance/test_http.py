@@ -17,7 +17,7 @@ from dynalens.config import Config
 from dynalens.errors import BusyError, DynalensError, QueryLimitError, QueryRefusedError, RequestError, TargetError
 from dynalens.position import Gap
 from dynalens.server import listener, live, patience, protocol, topic
-from dynalens.server.limits import BODY_BYTES, LETTERS_PER_ANSWER, SQL_CHARACTERS
+from dynalens.server.limits import BODY_BYTES, LETTERS_PER_ANSWER, PIECE_BYTES, SQL_CHARACTERS
 from dynalens.server.routes import health
 from dynalens.target import MetricGroup, SqlResult
 from tests.fakes import CONFIG, Fakes, copy, letter, report, world
@@ -582,6 +582,12 @@ def test_small_answers_are_sent_at_once(served: Running) -> None:
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
+def test_a_connection_buffers_no_more_than_one_piece(served: Running) -> None:
+    with served.connect():
+        [connection] = observed(lambda: list(served.server._uvicorn.server_state.connections))
+        assert connection.transport.get_write_buffer_limits()[1] == PIECE_BYTES
+
+
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.3)
@@ -608,6 +614,22 @@ def test_a_client_that_lets_the_server_wait_is_cut_off(sent: bytes, served: Runn
                 pass
         except ConnectionResetError:
             pass
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_client_that_drips_a_body_after_its_answer_is_cut_off(served: Running) -> None:
+    with served.connect() as connection:
+        connection.sendall(b"POST /api/v1/sql HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n")
+        assert connection.recv(12) == b"HTTP/1.1 415"
+
+        def cut_off() -> bool:
+            try:
+                connection.sendall(b"x")
+            except ConnectionError:
+                return True
+            return False
+
+        observed(cut_off)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -729,7 +751,9 @@ def test_a_viewer_that_takes_nothing_for_long_is_cut_off(served: Running, fakes:
     stuck.close()
 
 
-def test_a_thousand_viewers_get_the_same_and_end_with_the_server(fakes: Fakes) -> None:
+def test_a_thousand_viewers_get_the_same_and_end_with_the_server(
+    fakes: Fakes, caplog: pytest.LogCaptureFixture
+) -> None:
     with running(fakes.backend()) as run:
         streams = [run.watch("metrics=donations.by_platform") for _ in range(1000)]
         for stream in streams:
@@ -743,19 +767,27 @@ def test_a_thousand_viewers_get_the_same_and_end_with_the_server(fakes: Fakes) -
             with pytest.raises(EOFError):
                 stream.event()
             stream.close()
+    assert caplog.records == []  # none had to be cancelled
 
 
-def test_the_server_ends_though_a_viewer_does_not_read_and_a_query_hangs(
-    fakes: Fakes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(listener, "SHUTDOWN_SECONDS", 1)
-    fakes.sql.gate.clear()
+def test_a_viewer_that_does_not_read_does_not_hold_the_end_up(fakes: Fakes, caplog: pytest.LogCaptureFixture) -> None:
     with running(fakes.backend()) as run:
         stuck = run.watch("collections=donations", receive_buffer=4096)
         stuck.event()
         for _ in range(20):
             fakes.metrics.publish("collection:donations", b'"%s"' % (b"x" * 1_000_000))
-        asking = run.connect()
+        [connection] = run.server._uvicorn.server_state.connections
+        assert isinstance(connection, protocol.Connection)
+        flow = connection.flow
+        observed(lambda: flow.write_paused)
+    assert caplog.records == []  # it did not have to be cancelled
+    stuck.close()
+
+
+def test_a_query_that_hangs_is_told_that_the_server_stopped(fakes: Fakes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "SHUTDOWN_SECONDS", 1)
+    fakes.sql.gate.clear()
+    with running(fakes.backend()) as run, run.connect() as asking:
         asking.sendall(
             b"POST /api/v1/sql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             b'Content-Length: 20\r\n\r\n{"query":"SELECT 1"}'
@@ -767,8 +799,6 @@ def test_the_server_ends_though_a_viewer_does_not_read_and_a_query_hangs(
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "stopping"
     fakes.sql.gate.set()
-    stuck.close()
-    asking.close()
 
 
 def test_configurations_with_nothing_to_suggest_are_served_too(fakes: Fakes) -> None:

@@ -82,8 +82,9 @@ def test_what_was_written_is_there_after_a_restart(tmp_path: Path) -> None:
 
 
 def test_only_this_user_reaches_it_and_only_by_its_socket(tmp_path: Path) -> None:
-    with running(tmp_path / "data" / "metrics") as server:
-        folder = tmp_path / "data" / "metrics"
+    folder = tmp_path / "metrics"
+    folder.mkdir(mode=0o755)
+    with running(folder) as server:
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         assert stat.S_IMODE((folder / "server.sock").stat().st_mode) == 0o700
         client = server.server.client()
@@ -226,6 +227,14 @@ def test_the_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
         assert answers(server)
         assert (tmp_path / name / "server.log").exists()
     assert (tmp_path / name / "appendonlydir").is_dir()
+
+
+def test_a_long_log_is_put_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "LOG_BYTES", 10)
+    (tmp_path / "server.log").write_text("what it said before")
+    with running(tmp_path):
+        assert (tmp_path / "server.log.old").read_text() == "what it said before"
+        assert "what it said before" not in (tmp_path / "server.log").read_text()
 
 
 def test_a_log_that_cannot_be_loaded_is_an_error_with_its_reason(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from dynalens.partition import Partition
-from tests.property.version_model import KEYS, Request, Rules, Session, World
+from tests.property.version_model import Request, Rules, Session, World
 
 Schedule = Callable[[World], None]
 
@@ -171,11 +171,11 @@ def marked_by_a_zombie(world: World) -> None:
 
 def late_put_after_a_delete(world: World) -> None:
     """W0's put is still under way when W1 has applied and committed the delete after it."""
-    world.put("c")
+    world.put("b")
     w0 = take(world)
     send(world, w0)
     crash(world, w0)
-    world.delete("c")
+    world.delete("b")
     complete(world, take(world, owner="w1"))
 
 
@@ -221,8 +221,7 @@ CASES: dict[str, tuple[Schedule, tuple[str, ...]]] = {
 def run(schedule: Schedule, rules: Rules) -> None:
     world = World(rules)
     if schedule is not late_row_of_a_scan:
-        for key in KEYS:
-            world.deliver(world.scan(key))
+        world.complete_scan()
     schedule(world)
     world.source.page_size = 100
     world.assert_ends_well()

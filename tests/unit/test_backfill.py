@@ -42,7 +42,8 @@ STEADY = Situation(
     memory=Memory(5, {"shard": READ}, frozenset({Generation("donations", 1)})),
     stored=stored("shard", READ),
     lost=[],
-    now=100.0,
+    read_at=99_000.0,
+    now=100_000.0,
 )
 BLANK = replace(STEADY, copies=[], memory=Memory(), stored={})
 
@@ -142,6 +143,14 @@ def test_a_gap_found_while_reading_begins_everything_anew() -> None:
     found = planned(replace(STEADY, lost=[gap]))
     assert found.restart
     assert found.gaps == (gap,)
+
+
+def test_a_worker_that_was_off_for_more_than_a_day_has_a_gap() -> None:
+    day = 24 * 3600.0
+    assert planned(replace(STEADY, read_at=STEADY.now - day)).gaps == ()
+    (gap,) = planned(replace(STEADY, read_at=STEADY.now - day - 60)).gaps
+    assert (gap.since, gap.until) == (STEADY.now - day - 60, STEADY.now - day)
+    assert planned(replace(BLANK, read_at=0.0)).gaps == (), "a first start has nothing to lose"
 
 
 def test_a_finished_generation_is_live() -> None:

@@ -351,7 +351,7 @@ POISON = {
     "a time beyond measure": record(new=ITEM, ApproximateCreationDateTime=10**400),
     "a time in words": record(new=ITEM, ApproximateCreationDateTime="yesterday"),
     "an unknown type": record(new={**ITEM, "x": {"X": "1"}}),
-    "a value without a type": record(new={**ITEM, "x": {}}),
+    "a value without a type": record(new={**ITEM, "x": []}),
     "a value of two types": record(new={**ITEM, "x": {"S": "1", "N": "1"}}),
     "a string that is a number": record(new={**ITEM, "x": {"S": 1}}),
     "a truth in words": record(new={**ITEM, "x": {"BOOL": "true"}}),
@@ -492,6 +492,12 @@ def test_an_old_image_is_rendered_at_its_first_use_and_once(monkeypatch: pytest.
     assert rendered == []
     assert (old.json, old.fragments["n"], old.types) == (b'{"id":"a","n":0}', b"0", b"")
     assert rendered == [OLDER]
+
+
+def test_dynamodb_local_leaves_the_type_of_an_empty_map_out() -> None:
+    document = render({"id": {"S": "a"}, "m": {}, "l": {"L": [{}]}})
+    assert document.json == b'{"id":"a","m":{},"l":[{}]}'
+    assert document.typed() == {"id": {"S": "a"}, "m": {"M": {}}, "l": {"L": [{"M": {}}]}}
 
 
 def test_documents_are_values() -> None:

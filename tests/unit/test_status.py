@@ -58,6 +58,12 @@ def test_what_moves_nothing_for_ten_seconds_is_stalled(report: Report) -> None:
     assert (found.phase, found.caught_up) == ("stalled", False)
 
 
+def test_a_worker_that_has_just_started_gets_time_for_its_first_poll() -> None:
+    fresh = replace(WELL, started_at=NOW - 1, polled_at=0.0, caught_up=False)
+    assert status(fresh).phase == "streaming"
+    assert status(replace(fresh, started_at=NOW - 11)).phase == "stalled"
+
+
 def test_waiting_changes_are_no_stall_while_others_are_confirmed() -> None:
     assert status(replace(WELL, waiting=5, waiting_since=NOW - 60, confirmed_at=NOW - 1)).phase == "streaming"
 

@@ -121,6 +121,9 @@ def _render(item: Mapping[str, Typed]) -> _Rendered:
 
 def _plain(typed: Typed, name: str, hints: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
     """Give what orjson writes as the plain JSON of a value; what that cannot say goes to `hints`, under `name`."""
+    if typed == {}:
+        # DynamoDB Local 3.3 leaves the type of an empty map out of its stream records.
+        return {}
     (kind,) = typed
     value = typed[kind]
     if kind == "S" and isinstance(value, str):

@@ -23,7 +23,8 @@ class Table:
     """What all lanes of a table share: its key, its collections, and who works on it.
 
     `stream` names its stream, `items` is DynamoDB's estimate of how many there are, about six hours old; `wanted`
-    names the collections with the digest of their settings, by target name.
+    names the collections with the digest of their settings, by target name; `read_at` tells when an earlier process
+    last read the stream for each target, in epoch seconds.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Table:
     wanted: Mapping[str, Sequence[Wanted]]
     routes: tuple[Route, ...]
     owner: str
+    read_at: Mapping[str, float] = field(default_factory=dict)
 
 
 class Partitions(Protocol):
@@ -81,15 +83,16 @@ class Attachment:
     segments: dict[Scan, Sequence[Partition]] = field(default_factory=dict)
     attached: bool = False
 
-    def attach(self, lost: Sequence[Gap]) -> Plan:
+    def attach(self, lost: Sequence[Gap], read_at: float) -> Plan:
         """Read what the target and the store hold, begin the generations that are missing, draw every epoch.
 
         Args:
             lost: Gaps found while reading: the target is begun anew.
+            read_at: When the stream was last read for the target, epoch seconds; 0.0 when nobody knows.
         """
         # The target's record is read before the store's counter: a record above it then means an older store.
         self.memory = self.target.recall(self.table.name)
-        chosen = self._plan(lost)
+        chosen = self._plan(lost, read_at)
         self._record(chosen)
         for copy in chosen.current:
             self._open(copy)
@@ -103,7 +106,7 @@ class Attachment:
         """Say whether the target remembers an epoch that the store never drew: a restored or replaced store."""
         return self.memory.epoch > self.store.counter(self.table.name)
 
-    def _plan(self, lost: Sequence[Gap]) -> Plan:
+    def _plan(self, lost: Sequence[Gap], read_at: float) -> Plan:
         situation = Situation(
             table=self.table.name,
             stream=self.table.stream,
@@ -113,6 +116,7 @@ class Attachment:
             memory=self.memory,
             stored=self._stored(),
             lost=lost,
+            read_at=read_at,
             now=time.time(),
         )
         return plan(replace(situation, lost=[*lost, *self._vanished(situation)]), self.partitions.new_scan)
@@ -196,7 +200,7 @@ class Attachment:
         failpoint.hit(failpoint.AFTER_DRAW)
         self.committed[partition.id] = draw.position
         self.epochs[draw.epoch] = partition.id
-        return Cursor(partition, draw.epoch, draw.position, draw.position, polled_at=time.time())
+        return Cursor(partition, draw.epoch, draw.position, draw.position)
 
     def partition_of(self, version: int) -> str:
         """Give the id of the partition whose change has this version; empty for rows of a scan."""

@@ -24,7 +24,7 @@ class Cursor:
         position: How far it has been read and handed to the lane.
         committed: How far it has been applied and committed.
         ordinal: Changes read since the epoch was drawn.
-        polled_at: Last successful read, epoch seconds.
+        polled_at: Last successful read, epoch seconds; 0.0 before the first.
         quiet_since: Since when reads have come back empty; 0.0 while they bring changes.
         newest: Creation time of the newest change read.
     """

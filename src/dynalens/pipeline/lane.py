@@ -89,7 +89,7 @@ class TargetLane:
         self._queue: deque[Delivery] = deque()
         self._held_bytes = 0
         self._lost: list[Gap] = []
-        self._progress = Progress(table.name, target.name)
+        self._progress = Progress(table.name, target.name, read_at=table.read_at.get(target.name, 0.0))
         self._stop = threading.Event()
         self._drain_until = 0.0
         self._swept_at = time.monotonic()
@@ -185,7 +185,7 @@ class TargetLane:
             lost, self._lost = self._lost, []
             attachment = self._attachment = self._new_attachment()
         try:
-            chosen = attachment.attach(lost)
+            chosen = attachment.attach(lost, self._progress.read_at)
         except BaseException:
             with self._lock:
                 self._lost = [*lost, *self._lost]
@@ -204,6 +204,7 @@ class TargetLane:
     def _detach(self) -> None:
         """Drop all that is in memory: what was not committed is read again."""
         with self._lock:
+            self._progress.note_reads(self._attachment, time.time())
             self._attachment = self._new_attachment()
             self._queue.clear()
             self._held_bytes = 0
@@ -319,4 +320,4 @@ class TargetLane:
     def report(self, now: float) -> Report:
         """Say how far this lane is, and what holds it up."""
         with self._lock:
-            return self._progress.report(self._attachment, self._queue, full=not self.has_room(), now=now)
+            return self._progress.report(self._attachment, self._queue, now)

@@ -28,7 +28,9 @@ class Progress:
     confirmed_at: float = 0.0
     applied_at: float = 0.0
     waiting_since: float = 0.0
-    polled_at: float = field(default_factory=time.time)
+    read_at: float = 0.0
+    """When every open shard had been read last; from an earlier process until this one has read them all."""
+    started_at: float = field(default_factory=time.time)
     source_error: DynalensError | None = None
     target_error: DynalensError | None = None
 
@@ -53,26 +55,31 @@ class Progress:
         created = [change.created_at for delivery in deliveries for change in delivery.batch.changes[-1:]]
         self.applied_at = max([self.applied_at, *created])
 
-    def report(self, attachment: Attachment, queue: Collection[Delivery], *, full: bool, now: float) -> Report:
-        """Make the report of this moment. `full`: the lane has no room, so not being read for is no stall."""
-        open_cursors = [cursor for cursor in attachment.cursors.values() if not cursor.committed.ended]
-        shards = [cursor for cursor in open_cursors if cursor.partition.kind == "shard"]
-        if open_cursors:
-            self.polled_at = min(now if full else cursor.polled_at for cursor in open_cursors)
+    def note_reads(self, attachment: Attachment, now: float) -> None:
+        """Note when the shards were read last. A stream without open shards has nothing to read."""
+        shards = _open_shards(attachment)
+        if shards:
+            self.read_at = min(cursor.polled_at or self.read_at for cursor in shards)
         elif attachment.attached:
-            self.polled_at = now
+            self.read_at = now
+
+    def report(self, attachment: Attachment, queue: Collection[Delivery], now: float) -> Report:
+        """Make the report of this moment."""
+        self.note_reads(attachment, now)
+        open_cursors = [cursor for cursor in attachment.cursors.values() if not cursor.committed.ended]
         error = self.target_error or self.source_error
         at_tip = attachment.attached and error is None and all(_at_tip(cursor, now) for cursor in open_cursors)
         return Report(
             table=self.table,
             target=self.target,
             written_at=now,
-            polled_at=self.polled_at,
+            started_at=self.started_at,
+            polled_at=self.read_at,
             confirmed_at=self.confirmed_at,
             waiting_since=self.waiting_since,
             waiting=self.waiting,
             applied_at=self.applied_at,
-            behind_seconds=_behind(shards, queue, self.waiting_since, now),
+            behind_seconds=_behind(_open_shards(attachment), queue, self.waiting_since, now),
             caught_up=at_tip and attachment.has_all_shards(),
             scanned=attachment.scanned(),
             scan_total=attachment.table.items,
@@ -81,6 +88,14 @@ class Progress:
             error_message=error.message if error else "",
             error_hint=error.hint if error else "",
         )
+
+
+def _open_shards(attachment: Attachment) -> list[Cursor]:
+    return [
+        cursor
+        for cursor in attachment.cursors.values()
+        if cursor.partition.kind == "shard" and not cursor.committed.ended
+    ]
 
 
 def _at_tip(cursor: Cursor, now: float) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dynalens.backfill import Scan, Wanted
@@ -14,7 +14,7 @@ from dynalens.dead_letter import DeadLetterStore
 from dynalens.errors import DynalensError
 from dynalens.pipeline import Table, TablePipeline
 from dynalens.position import PositionStore
-from dynalens.report import Report
+from dynalens.report import Report, ReportStore
 from dynalens.retry import RetryPolicy
 from dynalens.source import Source
 from dynalens.source.aws import Aws
@@ -40,6 +40,7 @@ class Parts:
     targets: Sequence[Target]
     store: PositionStore
     dead_letters: DeadLetterStore
+    reports: ReportStore
     owner: str
     retries: RetryPolicy
 
@@ -62,6 +63,8 @@ class TableWorker:
         self._pipeline: TablePipeline | None = None
         self._error: DynalensError | None = None
         self._started_at = time.time()
+        # Read before the first report of this process takes its place.
+        self._read_at = _polled(parts.reports.reports(), name)
         self._thread = threading.Thread(target=self._run, name=f"table-{name}", daemon=True)
 
     def start(self) -> None:
@@ -86,7 +89,13 @@ class TableWorker:
         else:
             now = time.time()
             reports = [
-                Report(table=self._name, target=target.name, written_at=now, polled_at=self._started_at)
+                Report(
+                    table=self._name,
+                    target=target.name,
+                    written_at=now,
+                    started_at=self._started_at,
+                    polled_at=self._read_at.get(target.name, 0.0),
+                )
                 for target in self._parts.targets
             ]
         return reports if error is None else [_with(report, error) for report in reports]
@@ -119,6 +128,7 @@ class TableWorker:
         finally:
             self._pipeline.stop(self._drain_seconds)
             self._pipeline.join(self._drain_seconds + 1.0)
+            self._read_at = _polled(self._pipeline.reports(), self._name)
 
     def _is_same(self, info: TableInfo) -> bool:
         """Look at the table again. A stream that is off is still drained: its records stay for 24 hours."""
@@ -149,6 +159,7 @@ class TableWorker:
                 },
                 routes=tuple(Route(name, collection.where) for name, collection in self._collections.items()),
                 owner=parts.owner,
+                read_at=self._read_at,
             ),
             stream=StreamSource(parts.aws, info, stop=self._stop),
             scans=lambda scan: self._scan(info, scan),
@@ -170,6 +181,11 @@ class TableWorker:
             consistent=scan.consistent,
             stop=self._stop,
         )
+
+
+def _polled(reports: Iterable[Report], table: str) -> dict[str, float]:
+    """Give when the stream of a table was last read for each target."""
+    return {report.target: report.polled_at for report in reports if report.table == table}
 
 
 def _with(report: Report, error: DynalensError) -> Report:

@@ -100,6 +100,7 @@ def _workers(config: Config, store: SqliteStore, targets: Sequence[Target], stac
         targets=targets,
         store=store,
         dead_letters=store,
+        reports=store,
         owner=f"{socket.gethostname()}-{os.getpid()}-{time.time_ns()}",
         retries=_RECONNECT,
     )

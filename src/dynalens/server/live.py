@@ -110,7 +110,7 @@ class Hub:
                 f"There are {self.limit} viewers of live events already (limit: {self.limit}).",
                 hint="Close some, or start another server.",
             )
-        if len(self.topics) + sum(name not in self.topics for name in names) > TOPICS:
+        if len({*self.topics, *names}) > TOPICS:
             raise BusyError(
                 f"Too many metrics and collections are watched at once (limit: {TOPICS}).",
                 hint="Watch fewer of them, or start another server.",

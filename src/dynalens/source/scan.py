@@ -128,7 +128,7 @@ class ScanSource:
         self.policy = policy
         self.page_rows = page_rows
         self.segments = segments
-        self.row_bytes = table.size_bytes / table.item_count if table.item_count else UNIT_BYTES
+        self.row_bytes = table.size_bytes / table.item_count if table.item_count and table.size_bytes else UNIT_BYTES
         self._copy = copy
 
     def discover(self) -> Sequence[Partition]:
@@ -198,7 +198,8 @@ class SegmentReader:
     def _settle(self, reserved: float, page: Page, body: bytes) -> None:
         consumed = self._consumed(body)
         self._source.budget.settle(reserved, consumed)
-        if rows := _rows(page):
+        # An emulator that reports no consumption, or no size, teaches nothing.
+        if consumed and (rows := _rows(page)):
             self._row_units = consumed / rows
 
     def _consumed(self, body: bytes) -> float:

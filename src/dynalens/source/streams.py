@@ -230,12 +230,18 @@ class ShardReader:
         )
 
 
+_GROWTH = 1.1
+
+
 class Pace:
     """How long to wait before a shard is read again: not at all while it gives records, ever longer while it is quiet.
 
+    Each empty page in a row lengthens the wait by a tenth, so that a change is found within a tenth of the time that its
+    shard had been quiet, and a shard that stays quiet costs one request a second.
+
     Args:
         shortest: Seconds after the first empty page.
-        longest: Seconds at most; each empty page in a row doubles the wait up to here.
+        longest: Seconds at most.
         random: Gives a number from 0.0 up to 1.0; each wait is between half and the whole of its length, so that
             quiet shards do not ask in step.
     """
@@ -254,7 +260,7 @@ class Pace:
             self._next = self._shortest
             return 0.0
         wait = self._next
-        self._next = min(2 * wait, self._longest)
+        self._next = min(wait * _GROWTH, self._longest)
         return wait * (1 + self._random()) / 2
 
 

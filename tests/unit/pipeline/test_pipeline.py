@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -268,6 +269,20 @@ def test_another_stream_is_a_gap(bench: Bench, source: MemorySource, target: Mem
     with replace(bench, stream="stream-2").running():
         observed(equal(source, target))
         observed(lambda: not store.gaps("Donations"))
+
+
+def test_a_worker_that_was_off_for_more_than_a_day_copies_anew(
+    bench: Bench, source: MemorySource, target: MemoryTarget, store: SqliteStore
+) -> None:
+    with bench.running():
+        observed(live(store))
+    # Nothing was ever read of the shard, so no position shows that its records came and went.
+    put(source, "s1", "a", 1)
+    source.trim("s1")
+    with replace(bench, read_at=time.time() - 25 * 3600).running():
+        observed(equal(source, target))
+        observed(lambda: not store.gaps("Donations"))
+    assert [copy.number for copy in store.copies("Donations", "sql") if copy.state == "live"] == [2]
 
 
 def test_changed_settings_build_a_new_generation_beside_the_old(

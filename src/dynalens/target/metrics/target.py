@@ -35,8 +35,8 @@ from dynalens.target.metrics.script import Scripts
 
 log = logging.getLogger(__name__)
 
-WRITES_PER_SCRIPT = 200
-"""Writes that the server applies in one step: about 6 ms in which it answers nobody else."""
+COUNTS_PER_STEP = 200
+"""Writes, times metrics, that the server applies in one step: about 6 ms in which it answers nobody else."""
 TOLD_DOCUMENT_BYTES = 64 << 10
 """Longer documents are announced without their content: every viewer would be sent a copy."""
 TOLD_WINDOW_SECONDS = 300
@@ -185,8 +185,9 @@ class MetricsTarget:
         if not counted_by:
             self._tell(generation, writes if is_heard else ())
             return
-        for first in range(0, len(writes), WRITES_PER_SCRIPT):
-            step = writes[first : first + WRITES_PER_SCRIPT]
+        length = max(1, COUNTS_PER_STEP // len(counted_by))
+        for first in range(0, len(writes), length):
+            step = writes[first : first + length]
             yield from self._apply_step(generation, counted_by, step, is_heard=is_heard)
 
     def _counted_by(self, generation: Generation) -> tuple[Tally, ...]:

@@ -78,11 +78,11 @@ class Documents:
     def _reading(self) -> Iterator[Client]:
         from clickhouse_connect.driver.exceptions import Error as EngineError
 
-        with self._handles.lend() as client:
-            try:
+        try:
+            with self._handles.lend() as client:
                 yield client
-            except EngineError as error:
-                raise TargetError(f"The SQL engine could not read: {engine_message(error)}") from error
+        except EngineError as error:
+            raise TargetError(f"The SQL engine could not read: {engine_message(error)}") from error
 
 
 _COUNT_TYPES = (

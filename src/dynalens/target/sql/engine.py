@@ -15,12 +15,14 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
-from dynalens.errors import BusyError, ConfigError, MissingExtraError, TargetError
+from dynalens.errors import BusyError, ConfigError, DynalensError, MissingExtraError, TargetError
+from dynalens.target.sql.guard import FunctionEntry, Functions
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -181,6 +183,20 @@ class Engine:
         client.command("SET readonly = 1")
         return client
 
+    def functions(self) -> Functions:
+        """Read the engine's functions, as the guard judges them."""
+        listed = rows(
+            self._keeper,
+            "SELECT name, alias_to, case_insensitive, is_aggregate, categories, deterministic FROM system.functions"
+            " WHERE origin = 'System'",
+        )
+        combinators = rows(self._keeper, "SELECT name FROM system.aggregate_function_combinators WHERE NOT is_internal")
+        entries = [
+            FunctionEntry(name, alias, bool(folded), bool(aggregate), category, None if pure is None else bool(pure))
+            for name, alias, folded, aggregate, category, pure in listed
+        ]
+        return Functions(entries, [name for (name,) in combinators])
+
     def cancel_queries(self) -> None:
         """Tell every running query to end; each does at its next block of rows."""
         self._keeper.command("KILL QUERY WHERE query_id != queryID() ASYNC")
@@ -204,27 +220,41 @@ class Handles:
         self._engine = engine
         self._count = count
         self._open = True
-        self._free: queue.LifoQueue[Client] = queue.LifoQueue()
+        self._reopen = partial(engine.open_reader, limits, role=role)
+        # None stands for a handle that was thrown away, to be opened again by the next one who needs it.
+        self._free: queue.LifoQueue[Client | None] = queue.LifoQueue()
         for _ in range(count):
-            self._free.put(engine.open_reader(limits, role=role))
+            self._free.put(self._reopen())
 
     @contextmanager
     def lend(self) -> Iterator[Client]:
-        """Lend a handle.
+        """Lend a handle; one that an error of the engine went through is not lent again (`rows` says why).
 
         Raises:
             BusyError: All are lent for longer than `WAIT_SECONDS`, or the engine is being closed.
         """
+        lent: Client | None = None
+        kept = self._take()
         try:
-            client = self._free.get(timeout=WAIT_SECONDS if self._open else 0.0)
+            lent = kept or self._reopen()
+            kept = None
+            yield lent
+            kept = lent
+        except DynalensError:
+            kept = lent
+            raise
+        finally:
+            if lent is not None and kept is None:
+                lent.close()
+            self._free.put(kept)
+
+    def _take(self) -> Client | None:
+        try:
+            return self._free.get(timeout=WAIT_SECONDS if self._open else 0.0)
         except queue.Empty:
             raise BusyError(
                 f"{self._count} queries are running already, the most at a time.", hint="Try again in a moment."
             ) from None
-        try:
-            yield client
-        finally:
-            self._free.put(client)
 
     def close(self) -> None:
         """Cancel what runs and close every handle; doing it again changes nothing.
@@ -237,9 +267,11 @@ class Handles:
         self._open = False
         give_up_at = time.monotonic() + CLOSE_SECONDS
         for _ in range(self._count):
-            self._wait_for_one(give_up_at).close()
+            client = self._wait_for_one(give_up_at)
+            if client is not None:
+                client.close()
 
-    def _wait_for_one(self, give_up_at: float) -> Client:
+    def _wait_for_one(self, give_up_at: float) -> Client | None:
         while True:
             with suppress(queue.Empty):
                 return self._free.get(timeout=0.05)
@@ -265,8 +297,19 @@ def _escaped(text: str, quote_mark: str) -> str:
 
 
 def rows(client: Client, query: str, parameters: Mapping[str, str] | None = None) -> list[list[Any]]:
-    """Run one of our own queries; numbers come as Python's own, decimals as floats."""
-    body = client.raw_query(query, dict(parameters) if parameters else None, fmt="JSONCompactEachRow")
+    """Run one of our own queries; decimals come as floats.
+
+    When it fails, what the engine had rendered of its answer would stand before the answer of the next query on this
+    handle (chDB 26.9): one is run here to take it.
+    """
+    from clickhouse_connect.driver.exceptions import DatabaseError
+
+    try:
+        body = client.raw_query(query, dict(parameters) if parameters else None, fmt="JSONCompactEachRow")
+    except DatabaseError:
+        with suppress(DatabaseError):
+            client.raw_query("SELECT 1", fmt="TSV")
+        raise
     return [json.loads(line) for line in body.splitlines()]
 
 

@@ -69,6 +69,7 @@ _REFUSED = {
 _SYNTAX = {"lambda", "exists", "grouping"}
 """Functions of the parse tree that no list of functions has."""
 
+_MOST_COMBINATORS = 5
 _MEMBERSHIP = {"in", "notIn", "nullIn", "notNullIn"}
 _CASTS = {"CAST", "accurateCast", "accurateCastOrNull", "accurateCastOrDefault"}
 _INNER_STATE = "aggregatefunction"
@@ -106,18 +107,20 @@ class Functions:
 
     def resolve(self, name: str) -> str | None:
         """Give the engine's own name of a function that queries may call, None for every other."""
-        return self._named(name) or self._combined(name)
+        own_name = self._named(name)
+        return own_name if own_name is not None else self._combined(name)
 
     def _named(self, name: str) -> str | None:
         return self._exact.get(name) or self._folded.get(name.lower())
 
     def _combined(self, name: str) -> str | None:
-        """Take combinators off the end, as many as there are: `sumIfOrNull`, `uniqArrayIf`."""
-        for combinator in self._combinators:
-            if name.endswith(combinator) and len(name) > len(combinator):
-                base = self.resolve(name[: -len(combinator)])
-                if base in self._aggregates:
-                    return base
+        """Take combinators off the end, one after the other: `sumIfOrNull`, `uniqArrayIf`."""
+        for _ in range(_MOST_COMBINATORS):
+            combinator = next((suffix for suffix in self._combinators if name.endswith(suffix)), "")
+            name = name.removesuffix(combinator)
+            own_name = self._named(name)
+            if own_name is not None or not combinator:
+                return own_name if own_name in self._aggregates else None
         return None
 
 

@@ -15,7 +15,7 @@ import orjson
 from dynalens.errors import BusyError, DynalensError, QueryLimitError, QueryRefusedError, RequestError
 from dynalens.target import SqlResult
 from dynalens.target.sql.engine import TABLES, VIEWS, Engine, Handles, Limits, engine_message, rows
-from dynalens.target.sql.guard import ONLY_SELECT, Checked, FunctionEntry, Functions, Guard
+from dynalens.target.sql.guard import ONLY_SELECT, Checked, Guard
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -39,9 +39,8 @@ class Queries:
     def __init__(self, engine: Engine, limits: Limits, collections: Callable[[], list[str]]) -> None:
         self._limits = limits
         self._collections = collections
+        self._guard = Guard(engine.functions(), views=VIEWS, private=TABLES)
         self._handles = Handles(engine, QUERIES_AT_A_TIME, limits, role="reader")
-        with self._handles.lend() as client:
-            self._guard = Guard(read_functions(client), views=VIEWS, private=TABLES)
 
     def close(self) -> None:
         """Close the handles, each as soon as its query is done."""
@@ -53,12 +52,17 @@ class Queries:
         if rendering is None:
             raise RequestError(f"There is no format {output!r}.", hint=f"Use one of: {', '.join(_RENDERINGS)}.")
         self._check_text(query)
-        with self._handles.lend() as client, self._translated():
+        with self._translated(), self._handles.lend() as client:
             checked = self._checked(client, query)
             values = _parameter_values(checked.parameters, parameters)
             started = time.perf_counter()
             body = client.raw_query(checked.text, values or None, fmt=rendering.format)
             elapsed = time.perf_counter() - started
+        if len(body) > self._limits.result_bytes:
+            # The engine counts a value that repeats in every row once.
+            raise QueryLimitError(
+                f"The answer has {len(body)} bytes; the limit is {self._limits.result_bytes}.", hint=_LIMIT_HINT
+            )
         return rendering.render(body, elapsed)
 
     def _check_text(self, query: str) -> None:
@@ -155,21 +159,6 @@ def _limit_of(code: int, message: str, limits: Limits) -> str:
         396: rows_or_bytes,
     }
     return named.get(code, "")
-
-
-def read_functions(client: Client) -> Functions:
-    """Read the engine's functions, as the guard judges them."""
-    listed = rows(
-        client,
-        "SELECT name, alias_to, case_insensitive, is_aggregate, categories, deterministic FROM system.functions"
-        " WHERE origin = 'System'",
-    )
-    combinators = rows(client, "SELECT name FROM system.aggregate_function_combinators WHERE NOT is_internal")
-    entries = [
-        FunctionEntry(name, alias, bool(folded), bool(aggregate), category, None if pure is None else bool(pure))
-        for name, alias, folded, aggregate, category, pure in listed
-    ]
-    return Functions(entries, [name for (name,) in combinators])
 
 
 def _parameter_values(needed: Mapping[str, str], given: Mapping[str, object]) -> dict[str, object]:

@@ -69,11 +69,10 @@ def test_a_number_is_in_its_column_exactly_or_not_at_all(client: Client, numbers
 
 def fits(column: Column, fragment: bytes) -> bool:
     """Whether the number needs no more digits than the column has, as its text spells it."""
-    number = Exact(fragment.decode())
-    exponent = number.as_tuple().exponent
-    assert isinstance(exponent, int)
-    spelled = len(str(number.as_tuple().digits and abs(int(number.scaleb(-exponent))))) + exponent
-    return -exponent <= column.decimal.scale and spelled <= column.decimal.room.integer
+    number = Exact(fragment.decode()).as_tuple()
+    assert isinstance(number.exponent, int)
+    room = column.decimal.room
+    return -number.exponent <= room.fraction and len(number.digits) + number.exponent <= room.integer
 
 
 @settings(max_examples=100)
