@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -137,8 +138,10 @@ def _recorded_pids(folder: Path) -> list[int]:
 HOLDER = """
 import sys
 from pathlib import Path
-from dynalens.target.metrics.embedded import EmbeddedServer
-server = EmbeddedServer(Path(sys.argv[1]))
+from dynalens.target.metrics import embedded
+if sys.argv[2] == "untied":
+    embedded.tied = lambda command: command
+server = embedded.EmbeddedServer(Path(sys.argv[1]))
 server.server.client().set("left", "behind")
 print(server.pid, flush=True)
 sys.stdin.read()
@@ -146,9 +149,12 @@ sys.stdin.read()
 
 
 @contextmanager
-def other_process(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """Run a server in another process; give that process and the server's pid."""
-    command = [sys.executable, "-c", HOLDER, str(folder)]
+def other_process(folder: Path, *, tied: bool = True) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Run a server in another process; give that process and the server's pid.
+
+    Untied, the server outlives a killed process, as it does where the kernel cannot end it.
+    """
+    command = [sys.executable, "-c", HOLDER, str(folder), "tied" if tied else "untied"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin
     assert process.stdout
@@ -157,10 +163,36 @@ def other_process(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
         process.kill()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+def test_a_killed_process_takes_its_server_along(tmp_path: Path) -> None:
+    with other_process(tmp_path) as (process, pid):
+        process.kill()
+        observed(lambda: not is_alive(pid))
+    with running(tmp_path) as server:
+        client = server.server.client()
+        assert client.get("left") == b"behind"
+        client.close()
+
+
+def test_it_outlives_the_thread_that_opened_it(tmp_path: Path) -> None:
+    opened: list[EmbeddedServer] = []
+    opener = threading.Thread(target=lambda: opened.append(EmbeddedServer(tmp_path)))
+    opener.start()
+    opener.join()
+    [server] = opened
+    pid = server.pid
+    try:
+        for _ in range(5):
+            assert answers(server)
+        assert server.pid == pid
+    finally:
+        server.close()
+
+
 @pytest.mark.parametrize("name", ["short", "long" * 30])
 def test_a_server_left_behind_by_a_killed_process_is_ended(tmp_path: Path, name: str) -> None:
     folder = tmp_path / name
-    with other_process(folder) as (process, left_behind):
+    with other_process(folder, tied=False) as (process, left_behind):
         process.kill()
         process.wait()
         assert is_alive(left_behind)
@@ -177,7 +209,7 @@ def test_a_server_left_behind_by_a_killed_process_is_ended(tmp_path: Path, name:
 
 def test_a_server_left_behind_that_is_slow_to_end_is_waited_for(tmp_path: Path) -> None:
     """It may be loading, or rewriting its log in a child that holds the lock too; no second one may start meanwhile."""
-    with other_process(tmp_path) as (process, left_behind):
+    with other_process(tmp_path, tied=False) as (process, left_behind):
         process.kill()
         process.wait()
         os.kill(left_behind, signal.SIGSTOP)

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 READERS_PER_PARTITION = 2
 RETRY_AFTER_SECONDS = 1.0
+CLOSED_SECONDS = 0.02
+"""Between empty pages of a closed shard: it has an end to get to, and its children wait for it."""
 _Place = tuple[Position, str]
 
 
@@ -78,6 +80,7 @@ class Feed:
         self._lanes = lanes
         self._clock = clock
         self._feedings: dict[str, _Feeding] = {}
+        self._closed: frozenset[str] = frozenset()
         self._due: list[tuple[float, int, str]] = []
         self._turn = itertools.count()
         self._stopped = False
@@ -107,6 +110,10 @@ class Feed:
         if partition.id not in self._feedings:
             self._feedings[partition.id] = _Feeding(partition, source)
         self.wake(partition.id)
+
+    def close(self, partitions: frozenset[str]) -> None:
+        """Hear which partitions are closed: there is no tip to wait at. The lock must be held."""
+        self._closed = partitions
 
     def wake(self, partition: str) -> None:
         """Read a parked partition again: a lane was attached or has room. The lock must be held."""
@@ -169,7 +176,10 @@ class Feed:
             records += len(batch.changes) + len(batch.poison)
             with self.lock:
                 self._hand_over(feeding, place, batch, leading=places[-1])
-        return feeding.pace.after(records) if places else None
+        if not places:
+            return None
+        pause = feeding.pace.after(records)
+        return min(pause, CLOSED_SECONDS) if feeding.partition.id in self._closed else pause
 
     def _places(self, feeding: _Feeding) -> list[_Place]:
         """Give the places to read from, furthest behind first: where attached lanes with room stand."""

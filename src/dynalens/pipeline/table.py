@@ -194,6 +194,7 @@ class TablePipeline:
             return False
         with self._feed.lock:
             self._shards = shards
+            self._feed.close(frozenset(parent for shard in shards for parent in shard.parents))
             # Lanes look for shards that became ready between batches.
             self._feed.lock.notify_all()
         return True

@@ -61,16 +61,13 @@ class LiveAnswer(Response):
 async def _stream(viewer: Viewer, send: Send) -> None:
     while not viewer.closed:
         viewer.wake.clear()
-        frames = viewer.take(PIECE_BYTES)
-        if not frames and viewer.beat:
-            frames = [HEARTBEAT]
-        if not frames:
-            await viewer.wake.wait()
-            continue
+        frames = viewer.take(PIECE_BYTES) or ([HEARTBEAT] if viewer.beat else [])
         viewer.beat = False
         for piece in pieces(frames):
             # Returns at once until the connection's buffer is full, then waits for a slow client.
             await _send(send, piece)
+        if sum(map(len, frames)) < PIECE_BYTES:  # else there may be more to take
+            await viewer.wake.wait()
 
 
 async def _send(send: Send, body: bytes) -> None:

@@ -12,11 +12,33 @@ from dynalens.errors import DynalensError
 from dynalens.partition import START, Partition, Position
 from dynalens.pipeline.delivery import Cursor, Delivery
 from dynalens.pipeline.feed import Feed
-from dynalens.source import Batch, Reader
+from dynalens.source import Batch, Reader, Source
 from dynalens.testing.memory import FIRST_SEQUENCE_NUMBER, MemorySource
 from tests.waiting import observed
 
 SHARD = Partition("s1")
+
+
+class EmptyPages:
+    """A closed shard that gives so many empty pages before its end, as sparse shards do."""
+
+    table = "Donations"
+    keys = KeySchema(("id",))
+
+    def __init__(self, pages: int) -> None:
+        self._left = pages
+
+    def discover(self) -> Sequence[Partition]:
+        return [SHARD]
+
+    def open(self, partition: Partition, position: Position) -> Reader:
+        assert (partition, position) == (SHARD, START)
+        return self
+
+    def read(self) -> Batch:
+        self._left -= 1
+        ended = self._left < 0
+        return Batch((), (), Position(ended=ended), ended=ended, size=0)
 
 
 class CountingSource:
@@ -76,7 +98,7 @@ class FakeLane:
 
 
 @contextmanager
-def feeding(source: CountingSource, *lanes: FakeLane) -> Iterator[Feed]:
+def feeding(source: Source, *lanes: FakeLane) -> Iterator[Feed]:
     feed = Feed({lane.name: lane for lane in lanes}, threads=2)
     feed.start()
     try:
@@ -137,6 +159,18 @@ def test_a_lane_without_room_holds_back_nobody_and_is_not_read_for() -> None:
             full.room = 10**6
             feed.wake_all()
         observed(lambda: full.ranks == ranks)
+
+
+def test_a_closed_shard_is_read_to_its_end_without_waiting_at_a_tip() -> None:
+    lane = FakeLane("sql")
+    feed = Feed({lane.name: lane}, threads=1)
+    with feed.lock:
+        feed.close(frozenset({SHARD.id}))
+        feed.add(SHARD, EmptyPages(200))
+    feed.start()
+    observed(lambda: lane._cursor.position.ended)
+    feed.stop()
+    feed.join(5.0)
 
 
 def test_a_lane_hears_that_its_records_are_gone() -> None:

@@ -5,10 +5,12 @@ once a second, and there are no snapshots beside it. A killed server, or a machi
 the last second or two at worst ("appendfsync everysec" in Valkey's "Persistence"): with a prefix of what it had
 acknowledged, which is what `recall` relies on.
 
-The server is not tied to this process by PR_SET_PDEATHSIG: that signal comes when the *thread* that started the server
-ends, not the process, and macOS has none. A server that outlives a killed process is found by its lock instead: it
-inherits an open, locked file, and the kernel unlocks that when the last process holding it is gone, so two servers can
-never write one log. One without a living owner is asked to end, over the socket that its lock file names.
+On Linux the server ends with this process, even a killed one: the kernel sends it SIGTERM (PR_SET_PDEATHSIG), on which
+it writes out its log. That signal comes when the *thread* that started the server ends, so it is started by the
+supervising thread, which lives until `close`. Where that is not to be had, a server that outlived its process is found
+by its lock: it inherits an open, locked file, and the kernel unlocks that when the last process holding it is gone, so
+two servers can never write one log. One without a living owner is asked to end, over the socket that its lock file
+names.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -76,7 +79,9 @@ class EmbeddedServer:
         self._folder.chmod(0o700)
         self._log = self._folder / "server.log"
         self._closing = threading.Event()
-        self._starting = threading.Lock()
+        self._launching = threading.Lock()
+        self._ended = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
         with ExitStack() as undo:
             undo.callback(os.close, _own(self._folder))
             self._lock = _end_leftover(self._folder)
@@ -85,24 +90,53 @@ class EmbeddedServer:
             undo.callback(_remove_socket, self._socket, self._folder)
             unreachable = f"It is started again; why it ended stands in {self._log}."
             self.server = socket_server(str(self._socket), "(embedded)", unreachable)
-            self._process = self._start()
+            self._supervisor = threading.Thread(target=self._supervise, name="embedded-valkey", daemon=True)
+            self._supervisor.start()
             undo.callback(self._end)
             self._await_answer()
             self._undo = undo.pop_all()
-        self._supervisor = threading.Thread(target=self._supervise, name="embedded-valkey", daemon=True)
-        self._supervisor.start()
 
     @property
     def pid(self) -> int:
-        """Give the process that runs the server now."""
-        return self._process.pid
+        """Give the process that runs the server now; 0 while there is none."""
+        return self._process.pid if self._process else 0
 
     def close(self) -> None:
         """End the server, which writes out its log first, and wait for that."""
-        self._closing.set()
-        with self._starting:
-            self._undo.close()
-        self._supervisor.join()
+        self._undo.close()
+
+    def _await_answer(self) -> None:
+        """Wait until the server has loaded its data, however long that takes."""
+        with closing(self.server.client()) as client:
+            while not _answers(client):
+                if self._ended.wait(_POLL_SECONDS):
+                    raise TargetError(
+                        f"The embedded metrics server ended at once: {_last_line(self._log)}",
+                        hint=f"More stands in {self._log}. Without {self._folder} metrics are built anew.",
+                    )
+
+    def _supervise(self) -> None:
+        delay = FIRST_DELAY
+        while not self._closing.is_set():
+            started = time.monotonic()
+            try:
+                status = self._run()
+            except OSError:
+                log.exception("the embedded metrics server cannot be started; it is tried again")
+            else:
+                if not self._closing.is_set():
+                    log.warning("the embedded metrics server ended with status %d; it is started again", status)
+            self._ended.set()
+            delay = FIRST_DELAY if time.monotonic() - started > STEADY_SECONDS else min(2 * delay, LAST_DELAY)
+            self._closing.wait(delay)
+
+    def _run(self) -> int:
+        """Run the server until it ends; return its status."""
+        with self._launching:
+            if self._closing.is_set():
+                return 0
+            self._process = self._start()
+        return self._process.wait()
 
     def _start(self) -> subprocess.Popen[bytes]:
         if self._log.exists() and self._log.stat().st_size > LOG_BYTES:
@@ -110,7 +144,7 @@ class EmbeddedServer:
         _record(self._lock, socket=str(self._socket))
         with self._log.open("ab") as output:
             process = subprocess.Popen(
-                self._command(),
+                tied(self._command()),
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -128,47 +162,42 @@ class EmbeddedServer:
         # "." is the working directory: no path can be misread as more options.
         return [str(self._binary), *listen, *keep, "--dir", ".", "--maxmemory-policy", "noeviction"]
 
-    def _await_answer(self) -> None:
-        """Wait until the server has loaded its data, however long that takes."""
-        with closing(self.server.client()) as client:
-            while not _answers(client):
-                if self._process.poll() is not None:
-                    raise TargetError(
-                        f"The embedded metrics server ended at once: {_last_line(self._log)}",
-                        hint=f"More stands in {self._log}. Without {self._folder} metrics are built anew.",
-                    )
-                time.sleep(_POLL_SECONDS)
-
-    def _supervise(self) -> None:
-        delay = FIRST_DELAY
-        while True:
-            started = time.monotonic()
-            status = self._process.wait()
-            if self._closing.is_set():
-                return
-            log.warning("the embedded metrics server ended with status %d; it is started again", status)
-            delay = FIRST_DELAY if time.monotonic() - started > STEADY_SECONDS else min(2 * delay, LAST_DELAY)
-            self._closing.wait(delay)
-            self._restart()
-
-    def _restart(self) -> None:
-        with self._starting:
-            if self._closing.is_set():
-                return
-            try:
-                self._process = self._start()
-            except OSError:
-                # The old process is waited for again, which returns at once: the next attempt comes after a delay.
-                log.exception("the embedded metrics server cannot be started")
-
     def _end(self) -> None:
-        # On SIGTERM the server writes out its log and ends ("Valkey signals handling").
-        self._process.terminate()
-        try:
-            self._process.wait(END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._closing.set()
+        with self._launching:
+            process = self._process
+        if process:
+            _terminate(process)
+        self._supervisor.join()
+
+
+def _terminate(process: subprocess.Popen[bytes]) -> None:
+    # On SIGTERM the server writes out its log and ends ("Valkey signals handling").
+    process.terminate()
+    try:
+        process.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+_TIE = """
+import ctypes, os, signal, sys
+PR_SET_PDEATHSIG = 1
+ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def tied(command: list[str]) -> list[str]:
+    """Give a command that ends when the thread that starts it ends; outside Linux the command as it is.
+
+    Python runs in between, and becomes the command: code between fork and exec of a process with threads could hang.
+    """
+    if sys.platform != "linux" or not sys.executable:
+        return command
+    return [sys.executable, "-I", "-S", "-c", _TIE, str(os.getpid()), *command]
 
 
 def find_binary() -> Path:

@@ -62,9 +62,10 @@ class Decimal(NamedTuple):
 
 # Room for amounts, coordinates and milliseconds without widening, and for a product of three of them without overflow.
 _FIRST_DECIMAL = Decimal(38, 9)
-_WIDER_DECIMALS = (Decimal(76, 20), Decimal(76, 38))
 _MOST_DIGITS = 76
+_INTEGER_STEPS, _FRACTION_STEPS = (29, 38), (9, 20, 38)
 _SHORT = 9
+"""Every column of numbers holds those of so few characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,11 +252,14 @@ def _digits_of_all(fragment: bytes) -> Digits:
 
 
 def _wider_decimal(need: Digits) -> Decimal | None:
-    for decimal in _WIDER_DECIMALS:
-        if need.integer <= decimal.room.integer and need.fraction <= decimal.room.fraction:
-            return decimal
-    # Far from the point on one side: exactly what is needed there leaves the rest to the other.
-    return Decimal(_MOST_DIGITS, need.fraction) if sum(need) <= _MOST_DIGITS else None
+    """Give a type with room to spare, or else with exactly the room that is needed."""
+    roomy = Digits(_step(need.integer, _INTEGER_STEPS), _step(need.fraction, _FRACTION_STEPS))
+    room = roomy if sum(roomy) <= _MOST_DIGITS else need
+    return Decimal(sum(room), room.fraction) if sum(room) <= _MOST_DIGITS else None
+
+
+def _step(digits: int, steps: Iterable[int]) -> int:
+    return next((step for step in steps if digits <= step), digits)
 
 
 _WIDENS = {"number", "scientific", "numbers", "array"}
