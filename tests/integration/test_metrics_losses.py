@@ -173,6 +173,21 @@ def test_a_killed_server_leaves_rows_and_marks_that_fit(valkey: ValkeyServer) ->
         assert seen(target)["*"] == exact(rows + 9, str(rows + 9))
 
 
+def test_a_server_that_came_back_is_noticed_before_anything_is_confirmed(valkey: ValkeyServer) -> None:
+    """Its newest writes may be gone; the client reconnects without a word."""
+    with serving(valkey, by_platform=BY_PLATFORM) as target:
+        target.recall(TABLE)
+        target.apply([put(FIRST, "a", 1, platform="p", amount=1)])
+        target.mark(TABLE, {"shard": Position(rank=1, token="1")})
+        valkey.kill()
+        valkey.start()
+        target.apply([put(FIRST, "b", 2, platform="p", amount=1)])
+        with pytest.raises(TargetError, match="was started anew"):
+            target.mark(TABLE, {"shard": Position(rank=2, token="2")})
+        assert target.recall(TABLE).marks == {"shard": Position(rank=1, token="1")}
+        target.mark(TABLE, {"shard": Position(rank=2, token="2")})
+
+
 def test_a_server_that_is_not_there_says_so() -> None:
     target = MetricsTarget(Server("redis://127.0.0.1:1", "127.0.0.1:1"), {"donations": collection()})
     for call in (target.ping, lambda: target.recall(TABLE), lambda: target.sweep(0.0), lambda: target.serve(FIRST)):

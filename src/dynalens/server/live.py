@@ -32,7 +32,7 @@ class Viewer:
         self.closed = False
 
     def take(self, room: int) -> list[bytes]:
-        """Take what is new, up to about `room` bytes per topic; empty when the viewer has everything."""
+        """Take what is new: all, or at least `room` bytes of it; empty when the viewer has everything."""
         return [frame for topic, place in self.places.items() for frame in topic.read(place, room)]
 
     def remind(self) -> None:

@@ -47,13 +47,13 @@ class Ring:
         return self.before is None or revision >= self.before
 
     def after(self, revision: int, room: int) -> list[bytes]:
-        """Give frames after `revision`, oldest first, up to about `room` bytes and at least one where there is one."""
+        """Give frames after `revision`, oldest first: all, or as many as make `room` bytes or more."""
         missing = 0 if self.last is None else self.last - revision
         frames: list[bytes] = []
         if missing <= 0:
             return frames
         for frame in islice(self._frames, len(self._frames) - missing, None):
-            if frames and len(frame) > room:
+            if frames and room <= 0:
                 break
             room -= len(frame)
             frames.append(frame)

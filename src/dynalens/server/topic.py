@@ -97,7 +97,7 @@ class Topic:
         return Place(era=self._era, revision=self._ring.last)
 
     def read(self, place: Place, room: int) -> list[bytes]:
-        """Give what is new for a viewer, up to about `room` bytes or one frame, and move its place."""
+        """Give what is new for a viewer, all or at least `room` bytes of it, and move its place."""
         frames: list[bytes] = []
         if self._stale is not None and place.cuts != self._cuts:
             place.cuts = self._cuts

@@ -53,10 +53,12 @@ def test_revisions_left_out_leave_only_the_newest_frame() -> None:
     assert ring.after(8, ROOM) == [b"9"]
 
 
-def test_room_limits_what_it_gives_to_at_least_one_frame() -> None:
+def test_room_limits_what_it_gives_and_less_than_that_is_all() -> None:
     ring = filled(10, 11, 12)
+    assert ring.after(9, 1) == [b"10"]
+    assert ring.after(9, 3) == [b"10", b"11"]
     assert ring.after(9, 4) == [b"10", b"11"]
-    assert ring.after(9, 0) == [b"10"]
+    assert ring.after(9, 7) == [b"10", b"11", b"12"]
 
 
 def test_cleared_it_forgets_revisions_too() -> None:

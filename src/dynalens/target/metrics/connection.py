@@ -79,6 +79,13 @@ class Server:
             return TargetError(f"The metrics server {self.name} does not answer: {error}.", hint=self.unreachable)
         return TargetError(f"The metrics server {self.name} refused a request: {error}", hint=_hint(str(error)))
 
+    def started_anew(self) -> TargetError:
+        """Say that another run of the server, or another server, answers."""
+        return TargetError(
+            f"The metrics server {self.name} was started anew or replaced.",
+            hint="What it may have forgotten is applied again by itself.",
+        )
+
     def lost(self, what: str) -> TargetError:
         """Say that something which was there is gone, as after a flush."""
         return TargetError(
@@ -155,8 +162,10 @@ def socket_server(path: str, name: str, unreachable: str) -> Server:
     return Server(f"unix://{quote(path)}", name, unreachable)
 
 
-def check_server(server: Server, client: redis.Redis) -> None:
-    """Refuse a server that could not keep what it is given.
+def check_server(server: Server, client: redis.Redis) -> str:
+    """Refuse a server that could not keep what it is given; give the id of its run.
+
+    That id is random and new with each start ("INFO", run_id, in Valkey's documentation).
 
     Raises:
         TargetError: It is too old, evicts keys when memory is short, or is a cluster's node.
@@ -180,3 +189,4 @@ def check_server(server: Server, client: redis.Redis) -> None:
             f"The metrics server {server.name} throws keys away when memory is short (maxmemory-policy {policy}).",
             hint="Set maxmemory-policy to noeviction: metrics are not a cache.",
         )
+    return str(about["run_id"])

@@ -22,6 +22,15 @@ end
 return 1
 """
 
+_MARK = """
+local run = redis.call('INFO', 'server'):match('run_id:(%x+)')
+if run ~= ARGV[1] then
+  return 0
+end
+redis.call('HSET', KEYS[1], unpack(ARGV, 2))
+return 1
+"""
+
 
 class Scripts:
     """The scripts, ready to be called; the client sends a script's text when the server does not know it.
@@ -33,6 +42,7 @@ class Scripts:
         sweep: Forgets old tombstones (`lua/sweep.lua`).
         tell: Tells viewers of documents (`lua/tell.lua`).
         raise_epoch: Remembers the epoch ARGV[1] in the hash KEYS[1], unless a higher one is remembered.
+        mark: Sets fields and values ARGV[2…] in the hash KEYS[1], if this is the run of the server with the id ARGV[1].
     """
 
     def __init__(self, client: redis.Redis) -> None:
@@ -42,6 +52,7 @@ class Scripts:
         self.sweep = client.register_script(_text("sweep", _FREEING_SHEBANG))
         self.tell = client.register_script(_text("tell"))
         self.raise_epoch = client.register_script(_SHEBANG + _RAISE_EPOCH)
+        self.mark = client.register_script(_SHEBANG + _MARK)
 
 
 def _text(name: str, shebang: str = _SHEBANG) -> str:

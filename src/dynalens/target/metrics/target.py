@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
 import orjson
-from redis.typing import EncodableT, FieldT
+from redis.typing import EncodableT
 
 from dynalens.config import CollectionConfig
 from dynalens.partition import Position
@@ -70,6 +70,7 @@ class MetricsTarget:
         self._release = release
         self._tallies: dict[Generation, tuple[Tally, ...]] = {}
         self._taken: set[bytes] = set()
+        self._runs: dict[str, str] = {}
 
     # What is remembered of a table.
 
@@ -79,7 +80,7 @@ class MetricsTarget:
         Raises:
             TargetError: The server does not answer, or cannot keep what it is given (`check_server`).
         """
-        check_server(self._server, self._client)
+        self._runs[table] = check_server(self._server, self._client)
         # What a generation counts is read again: it may have been lost and made anew.
         self._tallies.clear()
         epoch, marks, generations = 0, {}, set()
@@ -101,14 +102,28 @@ class MetricsTarget:
             self._scripts.raise_epoch([table_key(table)], [epoch])
 
     def mark(self, table: str, marks: Mapping[str, Position]) -> None:
-        """See `Target.mark`."""
-        fields: dict[FieldT, EncodableT] = {
-            f"mark:{partition}": json.dumps([position.ended, position.rank, position.token])
-            for partition, position in marks.items()
-        }
-        if fields:
-            with self._server.answering():
-                self._client.hset(table_key(table), mapping=fields)
+        """See `Target.mark`.
+
+        Raises:
+            TargetError: The server does not answer, or is not the one that `recall` asked: it was started anew, or a
+                replica took over. The client reconnects without a word, and what was acknowledged may be gone.
+        """
+        arguments: list[EncodableT] = []
+        for partition, position in marks.items():
+            arguments += [f"mark:{partition}", json.dumps([position.ended, position.rank, position.token])]
+        if not arguments:
+            return
+        # Asked behind the rows and in one step with the marks: the run that takes them has taken all rows before.
+        with self._server.answering():
+            marked = self._scripts.mark([table_key(table)], [self._run_for(table), *arguments])
+        if not marked:
+            raise self._server.started_anew()
+
+    def _run_for(self, table: str) -> str:
+        """Give the run of the server that `recall` asked; without one before, nothing can have been forgotten."""
+        if table not in self._runs:
+            self._runs[table] = check_server(self._server, self._client)
+        return self._runs[table]
 
     # Generations.
 
