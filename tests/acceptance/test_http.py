@@ -636,6 +636,7 @@ def test_a_client_that_drips_a_body_after_its_answer_is_cut_off(served: Running)
 def test_a_viewer_is_not_cut_off_while_nothing_happens(served: Running, fakes: Fakes) -> None:
     stream = served.watch("collections=donations")
     stream.event()
+    observed(lambda: fakes.metrics.listeners("collection:donations"))
     sacrificed = served.connect()
     assert sacrificed.recv(1) == b""  # later than the viewer came
     fakes.metrics.publish("collection:donations", b"{}")
@@ -656,6 +657,7 @@ def test_live_gives_a_snapshot_then_each_change_and_documents(served: Running, f
     change = b'{"metric":"donations.by_platform","group":{"platform":"Phone"},"values":{"count":3},"total":null}'
     fakes.metrics.publish("metric:donations.by_platform", change)
     assert stream.event() == {"event": "change", "id": "metric:donations.by_platform:1", "data": change.decode()}
+    observed(lambda: fakes.metrics.listeners("collection:donations"))
     fakes.metrics.publish("collection:donations", b'{"collection":"donations","id":"x","document":null}')
     document = stream.event()
     assert (document["event"], json.loads(document["data"])["document"]) == ("document", None)
@@ -773,7 +775,7 @@ def test_a_thousand_viewers_get_the_same_and_end_with_the_server(
 def test_a_viewer_that_does_not_read_does_not_hold_the_end_up(fakes: Fakes, caplog: pytest.LogCaptureFixture) -> None:
     with running(fakes.backend()) as run:
         stuck = run.watch("collections=donations", receive_buffer=4096)
-        stuck.event()
+        observed(lambda: fakes.metrics.listeners("collection:donations"))
         for _ in range(20):
             fakes.metrics.publish("collection:donations", b'"%s"' % (b"x" * 1_000_000))
         [connection] = run.server._uvicorn.server_state.connections

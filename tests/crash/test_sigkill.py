@@ -2,96 +2,15 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 import httpx2
 import pytest
 
 from dynalens import failpoint
-from tests.crash.comparison import differences
-from tests.donations import PLATFORMS, donation, key
+from tests.crash.donors import TABLE, Donors, assert_equal_in_the_end
+from tests.donations import donation
 from tests.services.dynamodb_local import DynamoDBLocal
-from tests.up import DONATION_METRICS, Up
+from tests.up import Up
 from tests.waiting import observed
-
-if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
-    from types_boto3_dynamodb.type_defs import AttributeValueTypeDef
-
-TABLE = "Donations"
-
-
-class Donors:
-    """Random puts, updates, deletes and re-inserts, from a seed."""
-
-    def __init__(self, client: DynamoDBClient, seed: int, donors: int) -> None:
-        self._client = client
-        self._random = random.Random(seed)
-        self._donors = donors
-
-    def fill(self, count: int) -> None:
-        """Put the first `count` donations in batches."""
-        for first in range(0, count, 25):
-            numbers = range(first, min(first + 25, count))
-            self._client.batch_write_item(
-                RequestItems={TABLE: [{"PutRequest": {"Item": self._donation(number)}} for number in numbers]}
-            )
-
-    def act(self, times: int) -> None:
-        """Put, change, delete or put back so many random donations."""
-        for _ in range(times):
-            number = self._random.randrange(self._donors)
-            if self._random.random() < 0.3:
-                self._client.delete_item(TableName=TABLE, Key=key(number))
-            else:
-                self._client.put_item(TableName=TABLE, Item=self._donation(number))
-
-    def _donation(self, number: int) -> dict[str, AttributeValueTypeDef]:
-        amount = self._random.randrange(100_000)
-        return donation(number, platform=self._random.choice(PLATFORMS), amount=f"{amount // 100}.{amount % 100:02}")
-
-
-@pytest.fixture
-def emulator(tmp_path: Path) -> Iterator[DynamoDBLocal]:
-    """A DynamoDB Local of its own: it slows down as it fills."""
-    with DynamoDBLocal(tmp_path) as server:
-        server.client("dynamodb").create_table(
-            TableName=TABLE,
-            KeySchema=[
-                {"AttributeName": "email", "KeyType": "HASH"},
-                {"AttributeName": "donatedAt", "KeyType": "RANGE"},
-            ],
-            AttributeDefinitions=[
-                {"AttributeName": "email", "AttributeType": "S"},
-                {"AttributeName": "donatedAt", "AttributeType": "S"},
-            ],
-            BillingMode="PAY_PER_REQUEST",
-            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
-        )
-        yield server
-
-
-@pytest.fixture
-def up(emulator: DynamoDBLocal, tmp_path: Path) -> Iterator[Up]:
-    folder = tmp_path / "up"
-    folder.mkdir()
-    running = Up(
-        folder,
-        {
-            "source": {"endpoint_url": emulator.endpoint_url, "region": "eu-west-1"},
-            "collections": {"donations": {"table": TABLE, "metrics": DONATION_METRICS}},
-        },
-    )
-    yield running
-    running.stop()
-
-
-def assert_equal_in_the_end(client: DynamoDBClient, up: Up) -> None:
-    observed(up.is_ready, timeout=120)
-    observed(lambda: not differences(client, TABLE, up) or None, timeout=60)
 
 
 def confirmed(up: Up) -> int:
@@ -145,6 +64,7 @@ def test_killed_at(moment: str, emulator: DynamoDBLocal, up: Up) -> None:
 def test_killed_right_after_a_dead_letter_was_stored(emulator: DynamoDBLocal, up: Up) -> None:
     client = emulator.client("dynamodb")
     up.start(DYNALENS_FAILPOINTS=f"{failpoint.DEAD_LETTER_STORED}=kill")
+    observed(up.is_ready)
     client.put_item(TableName=TABLE, Item=donation(1, amount="1.005"))
     observed(lambda: up.exit_code is not None)
     up.start()

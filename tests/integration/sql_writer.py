@@ -66,7 +66,7 @@ def fill_the_disk(folder: Path) -> None:
     target = open_target(folder)
     target.apply([put("small", version(1, 1))])
     texts = [base64.b64encode(os.urandom(150_000)).decode() for _ in range(4)]
-    most = 9_000_000 + sum(map(len, texts))
+    most = 20_000 + sum(map(len, texts))
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
     try:

@@ -80,7 +80,7 @@ class Catalog:
         self.served = {
             name: generation
             for name, comment in rows(self._client, _VIEWS)
-            if (generation := _read_generation(comment)) in self.builds and generation.collection == name
+            if (generation := read_generation(comment)) in self.builds and generation.collection == name
         }
         self._shown = {}
         self._unsure = False
@@ -184,11 +184,11 @@ _COLUMNS = (
 def _read_builds(client: Client) -> dict[Generation, Build]:
     builds: dict[Generation, Build] = {}
     for name, comment in rows(client, _TABLES):
-        generation = _read_generation(name)
+        generation = read_generation(name)
         if generation is not None:
             builds[generation] = Build(json.loads(comment)["table"])
     for table, physical, type_, comment in rows(client, _COLUMNS):
-        generation, column = _read_generation(table), read_column(physical, type_, comment)
+        generation, column = read_generation(table), read_column(physical, type_, comment)
         if generation in builds and column is not None:
             builds[generation] = _with_column(builds[generation], column)
     return builds
@@ -203,6 +203,7 @@ def _with_column(build: Build, column: Column) -> Build:
     return replace(build, columns={**build.columns, column.name: column}, replaced=replaced)
 
 
-def _read_generation(text: str) -> Generation | None:
+def read_generation(text: str) -> Generation | None:
+    """Read a generation's name, `donations@1`; None when it is none."""
     collection, _, number = text.rpartition("@")
     return Generation(collection, int(number)) if collection and number.isdecimal() else None

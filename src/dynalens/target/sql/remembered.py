@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dynalens.partition import Position
 from dynalens.target.sql.engine import TABLES, literal, rows
+from dynalens.target.sql.inserts import Inserts
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -19,11 +20,13 @@ class Remembered:
     """Epochs and marks, durable when a method returns. One thread at a time uses it.
 
     Args:
-        client: A handle that may write.
+        client: A handle that may read and define.
+        inserts: Writes into the tables.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, inserts: Inserts) -> None:
         self._client = client
+        self._inserts = inserts
         client.command(
             f"CREATE TABLE IF NOT EXISTS {TABLES}.epochs (table_name String, epoch UInt64)"
             f" ENGINE = ReplacingMergeTree(epoch) ORDER BY table_name {_DURABLE}"
@@ -78,6 +81,11 @@ class Remembered:
             ],
         )
 
+    def forget(self, table: str) -> None:
+        """Forget the positions of a table: the documents that they stand for are no longer there."""
+        self._client.command(
+            f"ALTER TABLE {TABLES}.marks DELETE WHERE table_name = {literal(table)} SETTINGS mutations_sync = 1"
+        )
+
     def _insert(self, table: str, objects: list[dict[str, object]]) -> None:
-        block = "\n".join(map(json.dumps, objects))
-        self._client.raw_insert(f"{TABLES}.{table}", insert_block=block, fmt="JSONEachRow")
+        self._inserts.insert(table, "\n".join(map(json.dumps, objects)).encode(), form="JSONEachRow")

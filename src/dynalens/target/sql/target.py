@@ -14,9 +14,10 @@ from dynalens.config import CollectionConfig
 from dynalens.errors import TargetError
 from dynalens.partition import Position
 from dynalens.target import Field, Generation, Memory, Rejection, SqlResult, StoredDocument, Write
-from dynalens.target.sql.catalog import Catalog
+from dynalens.target.sql.catalog import Catalog, read_generation
 from dynalens.target.sql.documents import Documents
 from dynalens.target.sql.engine import QUERY_LIMITS, Engine, Limits, engine_message, literal, rows
+from dynalens.target.sql.inserts import Inserts, drop_lost_part, lost_parts
 from dynalens.target.sql.queries import Queries
 from dynalens.target.sql.remembered import Remembered
 from dynalens.target.sql.rows import COLUMNS, encode, timestamp
@@ -62,11 +63,21 @@ class SqlTarget:
             opened.callback(self._tidier.close)
             with _translated("open"):
                 self._catalog = Catalog(self._client)
-                self._remembered = Remembered(self._client)
+                self._inserts = Inserts(self._client, folder)
+                self._remembered = Remembered(self._client, self._inserts)
+                self._own_up()
                 self._documents = Documents(engine, self._catalog)
                 opened.callback(self._documents.close)
                 self._queries = Queries(engine, limits, lambda: sorted(self._catalog.served))
             self._opened = opened.pop_all()
+
+    def _own_up(self) -> None:
+        """Where documents turn out to be lost, forget the positions that they stand for: that is a gap, and seen."""
+        for table, part in lost_parts(self._client):
+            build = self._catalog.builds.get(read_generation(table) or Generation("", 0))
+            if build is not None:
+                self._remembered.forget(build.table)
+            drop_lost_part(self._client, table, part)
 
     # Target: what is remembered, generations.
 
@@ -100,6 +111,7 @@ class SqlTarget:
         """Drop the generation's table."""
         with self._writer("drop a generation"):
             self._catalog.drop(generation)
+            self._inserts.forget(str(generation))
 
     # Target: writes and tombstones.
 
@@ -122,9 +134,7 @@ class SqlTarget:
         from clickhouse_connect.driver.exceptions import DatabaseError
 
         try:
-            self._client.raw_insert(
-                table_name(generation), column_names=COLUMNS, insert_block=b"".join(encoded), fmt="RowBinary"
-            )
+            self._inserts.insert(str(generation), b"".join(encoded), columns=COLUMNS, form="RowBinary")
         except DatabaseError as error:
             if error.code not in _ROW_FAULTS:
                 raise

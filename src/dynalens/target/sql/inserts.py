@@ -1,0 +1,110 @@
+"""Inserts that count only once what they wrote is on the disk, because the engine does not look itself.
+
+Measured on chDB 26.9: when a file cannot be written to its end (an I/O error, a limit on file sizes, a disk that fills
+up meanwhile), the insert succeeds all the same; at the next start the part is found broken and moved aside in silence.
+So an insert counts when the files are as long as the engine says, nothing is written to a disk that is nearly full,
+and what was moved aside at a start is found (`lost_parts`), so that the target can own up to it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dynalens.errors import TargetError
+from dynalens.target.sql.engine import TABLES, literal, quoted, rows
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+FREE_BYTES = 16 << 20
+"""Space that is left on the disk, over what an insert itself takes."""
+
+_TIMES_WRITTEN = 4
+"""Times an insert is on the disk at its peak: as sent, as fragments, as columns, and being merged."""
+
+_PARTS = f"FROM system.parts WHERE database = {literal(TABLES)}"
+
+
+class Inserts:
+    """Inserts into the physical tables. One thread at a time uses it.
+
+    Args:
+        client: A handle that may write.
+        folder: The engine's folder.
+    """
+
+    def __init__(self, client: Client, folder: Path) -> None:
+        self._client = client
+        self._folder = folder
+        found = rows(client, f"SELECT table, max(max_block_number) {_PARTS} GROUP BY table")
+        # Up to which block the parts of a table were looked at; each insert makes blocks of higher numbers.
+        self._checked: dict[str, int] = {table: int(block) for table, block in found}
+
+    def insert(self, table: str, block: bytes, *, columns: Sequence[str] | None = None, form: str) -> None:
+        """Insert rows in one of the engine's formats; return when they are on the disk, whole.
+
+        Raises:
+            TargetError: The disk has too little space, or what was written is incomplete; then none of it is there.
+            DatabaseError: The engine refuses it.
+        """
+        self._check_space(len(block))
+        self._client.raw_insert(f"{TABLES}.{quoted(table)}", column_names=columns, insert_block=block, fmt=form)
+        self._check_parts(table)
+
+    def _check_space(self, size: int) -> None:
+        free, needed = shutil.disk_usage(self._folder).free, FREE_BYTES + _TIMES_WRITTEN * size
+        if free < needed:
+            raise TargetError(
+                f"The disk of {self._folder} has {free} bytes free; writing needs {needed}.",
+                hint="Free space on that disk.",
+            )
+
+    def _check_parts(self, table: str) -> None:
+        checked = self._checked.get(table, 0)
+        found = rows(
+            self._client,
+            f"SELECT name, path, bytes_on_disk, max_block_number {_PARTS}"
+            f" AND active AND table = {literal(table)} AND min_block_number > {checked}",
+        )
+        for name, path, size, block in found:
+            if _size(path) < int(size):
+                self._client.command(f"ALTER TABLE {TABLES}.{quoted(table)} DROP PART {literal(name)}")
+                raise TargetError(
+                    f"The SQL engine could not write {path} to its end.", hint="Look at that disk: space and health."
+                )
+            self._checked[table] = max(int(block), self._checked.get(table, 0))
+
+    def forget(self, table: str) -> None:
+        """Forget what was looked at of a table that is dropped: another of its name starts anew."""
+        self._checked.pop(table, None)
+
+
+def _size(folder: str) -> int:
+    with os.scandir(folder) as files:
+        return sum(file.stat().st_size for file in files)
+
+
+def lost_parts(client: Client) -> list[tuple[str, str]]:
+    """List the parts, by table, that were found broken when the engine started and that nothing else holds.
+
+    A broken part that others were merged into is no loss while those are still there.
+    """
+    found = rows(
+        client,
+        "SELECT table, name FROM system.detached_parts AS broken"  # noqa: S608 - own names
+        f" WHERE database = {literal(TABLES)} AND reason LIKE 'broken%'"
+        f" AND ((table, min_block_number) NOT IN (SELECT table, min_block_number {_PARTS} AND active)"
+        f" OR (table, max_block_number) NOT IN (SELECT table, max_block_number {_PARTS} AND active))",
+    )
+    return [(table, name) for table, name in found]
+
+
+def drop_lost_part(client: Client, table: str, name: str) -> None:
+    """Remove a part that was found broken, once the loss is said."""
+    client.command(
+        f"ALTER TABLE {TABLES}.{quoted(table)} DROP DETACHED PART {literal(name)} SETTINGS allow_drop_detached = 1"
+    )

@@ -1,0 +1,47 @@
+"""A fresh DynamoDB Local with scenario 1's table, and `dynalens up` beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.crash.donors import TABLE
+from tests.services.dynamodb_local import DynamoDBLocal
+from tests.up import DONATION_METRICS, Up
+
+
+@pytest.fixture
+def emulator(tmp_path: Path) -> Iterator[DynamoDBLocal]:
+    """A DynamoDB Local of its own: it slows down as it fills."""
+    with DynamoDBLocal(tmp_path) as server:
+        server.client("dynamodb").create_table(
+            TableName=TABLE,
+            KeySchema=[
+                {"AttributeName": "email", "KeyType": "HASH"},
+                {"AttributeName": "donatedAt", "KeyType": "RANGE"},
+            ],
+            AttributeDefinitions=[
+                {"AttributeName": "email", "AttributeType": "S"},
+                {"AttributeName": "donatedAt", "AttributeType": "S"},
+            ],
+            BillingMode="PAY_PER_REQUEST",
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+        )
+        yield server
+
+
+@pytest.fixture
+def up(emulator: DynamoDBLocal, tmp_path: Path) -> Iterator[Up]:
+    folder = tmp_path / "up"
+    folder.mkdir()
+    running = Up(
+        folder,
+        {
+            "source": {"endpoint_url": emulator.endpoint_url, "region": "eu-west-1"},
+            "collections": {"donations": {"table": TABLE, "metrics": DONATION_METRICS}},
+        },
+    )
+    yield running
+    running.stop()
