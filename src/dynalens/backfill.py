@@ -13,7 +13,6 @@ from dynalens.partition import START
 from dynalens.position import Copy, Gap, PartitionState
 from dynalens.target import Generation, Memory
 
-
 STREAM_RETENTION_SECONDS = 24 * 3600.0
 """How long a stream keeps its records ("Change data capture for DynamoDB Streams")."""
 

@@ -130,6 +130,18 @@ def test_a_generation_created_again_after_a_drop_is_blank(subject: Subject, targ
     assert_holds(subject, [fresh])
 
 
+def test_dropping_one_generation_leaves_the_others(subject: Subject, target: Target) -> None:
+    third = Generation("donations", 3)
+    for generation in (SECOND, third):
+        target.create(generation, COLLECTIONS["donations"])
+    kept = [put("a", version(1, 1), n=3, generation=third), put("b", version(1, 2), n=3, generation=third)]
+    target.apply([put("a", version(1, 1), generation=SECOND), *kept])
+    target.drop(SECOND)
+    assert target.recall(TABLE).generations == {FIRST, third}
+    target.serve(third)
+    assert_holds(subject, kept)
+
+
 def test_dropping_what_does_not_exist_is_no_error(subject: Subject, target: Target) -> None:
     write = put("a", version(1, 1))
     target.apply([write])

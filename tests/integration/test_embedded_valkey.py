@@ -113,18 +113,28 @@ def test_closing_ends_it_and_leaves_no_socket(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.sock"))
 
 
-def test_a_killed_server_is_started_again_with_its_data(tmp_path: Path) -> None:
+def test_a_killed_server_is_started_again_with_its_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start, may_start = EmbeddedServer._start, threading.Semaphore(1)
+
+    def wait_and_start(server: EmbeddedServer) -> subprocess.Popen[bytes]:
+        may_start.acquire()
+        return start(server)
+
+    monkeypatch.setattr(EmbeddedServer, "_start", wait_and_start)
     with embedded_target(tmp_path) as target:
         target.create(FIRST, CONFIG)
         target.serve(FIRST)
         for round_ in range(1, 3):
             target.apply([put(FIRST, f"a{round_}", 1, platform="p", amount=1)])
+            # Behind a slow fsync the newest writes wait in memory; here they must be in the log.
+            observed(lambda: target._client.info("persistence")["aof_buffer_length"] == 0)
             [pid] = _recorded_pids(tmp_path)
             os.kill(pid, signal.SIGKILL)
             down = observed(lambda: failure_of(target))
             assert down
             assert "(embedded) does not answer" in down.message
             assert "started again" in down.hint
+            may_start.release()
             observed(lambda: failure_of(target) is None)
             assert _recorded_pids(tmp_path) != [pid]
             assert seen(target)["*"][0]["count"] == str(round_)

@@ -236,8 +236,8 @@ _GROWTH = 1.1
 class Pace:
     """How long to wait before a shard is read again: not at all while it gives records, ever longer while it is quiet.
 
-    Each empty page in a row lengthens the wait by a tenth, so that a change is found within a tenth of the time that its
-    shard had been quiet, and a shard that stays quiet costs one request a second.
+    Each empty page in a row lengthens the wait by a tenth, so that a change is found within a tenth of the time that
+    its shard had been quiet, and a shard that stays quiet costs one request a second.
 
     Args:
         shortest: Seconds after the first empty page.

@@ -51,11 +51,16 @@ class Inserts:
             TargetError: The disk has too little space, or what was written is incomplete; then none of it is there.
             DatabaseError: The engine refuses it.
         """
-        self._check_space(len(block))
+        self.check_space(len(block))
         self._client.raw_insert(f"{TABLES}.{quoted(table)}", column_names=columns, insert_block=block, fmt=form)
         self._check_parts(table)
 
-    def _check_space(self, size: int) -> None:
+    def check_space(self, size: int = 0) -> None:
+        """Look whether the disk has room for `size` bytes, or for a change of definitions.
+
+        Raises:
+            TargetError: It has not.
+        """
         free, needed = shutil.disk_usage(self._folder).free, FREE_BYTES + _TIMES_WRITTEN * size
         if free < needed:
             raise TargetError(

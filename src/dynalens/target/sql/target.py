@@ -74,9 +74,9 @@ class SqlTarget:
     def _own_up(self) -> None:
         """Where documents turn out to be lost, forget the positions that they stand for: that is a gap, and seen."""
         for table, part in lost_parts(self._client):
-            build = self._catalog.builds.get(read_generation(table) or Generation("", 0))
-            if build is not None:
-                self._remembered.forget(build.table)
+            generation = read_generation(table)
+            if generation is not None and generation in self._catalog.builds:
+                self._remembered.forget(self._catalog.builds[generation].table)
             drop_lost_part(self._client, table, part)
 
     # Target: what is remembered, generations.
@@ -100,11 +100,13 @@ class SqlTarget:
     def create(self, generation: Generation, collection: CollectionConfig) -> None:
         """Make the generation's table."""
         with self._writer("create a generation"):
+            self._inserts.check_space()
             self._catalog.create(generation, collection.table)
 
     def serve(self, generation: Generation) -> None:
         """Point the collection's view at the generation."""
         with self._writer("serve a generation"):
+            self._inserts.check_space()
             self._catalog.serve(generation)
 
     def drop(self, generation: Generation) -> None:
@@ -122,6 +124,7 @@ class SqlTarget:
             by_generation.setdefault(write.generation, []).append(write)
         rejections: list[Rejection] = []
         with self._writer("write"):
+            self._inserts.check_space()
             for generation, group in by_generation.items():
                 documents = [write.document for write in group if write.document is not None]
                 self._catalog.make_room(generation, documents)
