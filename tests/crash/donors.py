@@ -58,7 +58,7 @@ class Served:
         self._up = up
 
     def documents(self, collection: str) -> dict[str, str | bytes]:
-        return {row[0]: row[1] for row in self._up.sql(f"SELECT _id, _doc FROM {collection}")}
+        return {row[0]: row[1] for row in self._up.sql(f"SELECT _id, _doc FROM {collection}")}  # noqa: S608 - own names
 
     def metric(self, collection: str, metric: str) -> Counted:
         answer = self._up.client.get(f"/api/v1/collections/{collection}/metrics/{metric}")
