@@ -29,6 +29,7 @@ from tests.integration.metrics_writes import (
     serving,
 )
 from tests.services.valkey import ValkeyServer
+from tests.waiting import observed
 
 
 def exact(count: int, amount: str) -> tuple[dict[str, str], bool]:
@@ -155,8 +156,9 @@ def test_a_killed_server_leaves_rows_and_marks_that_fit(valkey: ValkeyServer) ->
 
         worker = threading.Thread(target=work)
         worker.start()
-        while target.recall(TABLE).marks.get("shard", Position()).rank < 50:
-            pass
+        observed(lambda: target.recall(TABLE).marks.get("shard", Position()).rank >= 50)
+        # Behind a slow fsync the newest writes wait in memory; these must be in the log.
+        observed(lambda: valkey.client().info("persistence")["aof_buffer_length"] == 0)
         valkey.kill()
         worker.join()
         assert stopped.is_set()
