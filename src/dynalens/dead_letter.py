@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+UNDECODED = ""
+"""Collection of a record that could not be decoded: it may belong to any of its table, and counts for each."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:

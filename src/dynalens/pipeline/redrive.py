@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from dynalens.change import Change, DecodeError, Poison, Typed, decode_record, render, stream_record
-from dynalens.dead_letter import DeadLetter, DeadLetterStore
+from dynalens.dead_letter import UNDECODED, DeadLetter, DeadLetterStore
 from dynalens.pipeline.attachment import Table
 from dynalens.target import TOMBSTONE_RETENTION_SECONDS, Generation, Rejection, Target, Write
 from dynalens.transform import route
@@ -43,7 +43,7 @@ def poison_letter(poison: Poison, target: str, version: int, partition: str) -> 
     return DeadLetter(
         table=poison.table,
         target=target,
-        collection="",
+        collection=UNDECODED,
         generation=0,
         document_id="",
         version=version,
@@ -92,7 +92,7 @@ class Redriver:
 
     def _writes(self, letter: DeadLetter, change: Change, generations: Mapping[str, int]) -> Iterator[Write]:
         for collection, document in route(change, self.table.routes):
-            if collection in generations and letter.collection in {"", collection}:
+            if collection in generations and letter.collection in {UNDECODED, collection}:
                 generation = Generation(collection, generations[collection])
                 yield Write(generation, change.id, letter.version, document, change)
 
