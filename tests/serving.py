@@ -95,3 +95,16 @@ async def until(predicate: Callable[[], object]) -> None:
     async with asyncio.timeout(30):
         while not predicate():  # noqa: ASYNC110 - what is waited for sets no event
             await asyncio.sleep(0.005)
+
+
+def refused(answer: httpx2.Response, status: int, code: str) -> dict[str, str]:
+    """See that an answer is an error in the one shape, and give it."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    error: dict[str, str] = answer.json()["error"]
+    assert set(error) == {"code", "message", "hint"}
+    assert error["code"] == code
+    assert error["message"]
+    assert error["hint"]
+    assert "Traceback" not in answer.text
+    return error

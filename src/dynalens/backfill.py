@@ -132,8 +132,9 @@ def _forgotten(situation: Situation) -> list[Gap]:
 
 
 def _missing(partition: str, situation: Situation) -> bool:
-    mark = situation.memory.marks.get(partition)
-    if mark is None:
+    mark = situation.memory.marks.get(partition, START)
+    if mark == START:
+        # Going back to the start is no replay: what the stream has trimmed since would be skipped without a word.
         return True
     # A drained parent that the target took back cannot be replayed under its children, whose epochs are older.
     rewound = situation.stored[partition].position.ended and not mark.ended

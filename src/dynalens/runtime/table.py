@@ -103,13 +103,18 @@ class TableWorker:
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                info = self._describe()
+                self._capture(self._describe())
             except DynalensError as error:
-                log.warning("%s: %s %s", self._name, error.message, error.hint)
-                self._error = error
-                self._stop.wait(AGAIN_SECONDS)
-            else:
-                self._capture(info)
+                self._failed(error)
+            except Exception as error:
+                # A bug must not end the table in silence: status shows it, the log says where, and it is tried again.
+                log.exception("%s failed", self._name)
+                self._failed(DynalensError(f"{type(error).__name__}: {error}"))
+
+    def _failed(self, error: DynalensError) -> None:
+        log.warning("%s: %s %s", self._name, error.message, error.hint)
+        self._error = error
+        self._stop.wait(AGAIN_SECONDS)
 
     def _describe(self) -> TableInfo:
         info = table_info(self._parts.aws, self._name, stop=self._stop)

@@ -17,7 +17,7 @@ from dynalens.target.sql.schema import DOCUMENT, table_name, view_names
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-_HANDLES = 2
+_HANDLES = 4
 _MOST_TYPES = 10_000
 """Pairs of a field and a JSON type that are listed at most, the most frequent ones."""
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import queue
 import re
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -78,6 +79,7 @@ _OWNER_SETTINGS: Mapping[str, str | int] = {
 
 _ANSWER_SETTINGS: Mapping[str, str | int] = {
     "describe_compact_output": 1,
+    "allow_introspection_functions": 0,
     # What begins with no keyword is a slip, not an expression.
     "implicit_select": 0,
     "allow_suspicious_types_in_group_by": 1,
@@ -220,6 +222,7 @@ class Handles:
         self._engine = engine
         self._count = count
         self._open = True
+        self._turn = threading.Lock()
         self._reopen = partial(engine.open_reader, limits, role=role)
         # None stands for a handle that was thrown away, to be opened again by the next one who needs it.
         self._free: queue.LifoQueue[Client | None] = queue.LifoQueue()
@@ -249,12 +252,18 @@ class Handles:
             self._free.put(kept)
 
     def _take(self) -> Client | None:
-        try:
-            return self._free.get(timeout=WAIT_SECONDS if self._open else 0.0)
-        except queue.Empty:
-            raise BusyError(
-                f"{self._count} queries are running already, the most at a time.", hint="Try again in a moment."
-            ) from None
+        """Take a handle; the one who waits for it is before those who come meanwhile."""
+        give_up_at = time.monotonic() + (WAIT_SECONDS if self._open else 0.0)
+        if self._turn.acquire(timeout=WAIT_SECONDS):
+            try:
+                return self._free.get(timeout=max(0.0, give_up_at - time.monotonic()))
+            except queue.Empty:
+                pass
+            finally:
+                self._turn.release()
+        raise BusyError(
+            f"{self._count} queries are running already, the most at a time.", hint="Try again in a moment."
+        )
 
     def close(self) -> None:
         """Cancel what runs and close every handle; doing it again changes nothing.

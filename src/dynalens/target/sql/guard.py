@@ -35,7 +35,7 @@ class FunctionEntry(NamedTuple):
 
 _PURE_CATEGORIES = {
     "Aggregate Functions", "Arithmetic", "Arrays", "Bit", "Bitmap", "Comparison", "Conditional", "Dates and Times",
-    "Distance", "Encoding", "Financial", "Geo", "Geo Polygon", "Hash", "IP Address", "JSON", "Logical", "Map",
+    "Distance", "Encoding", "Financial", "Geo", "Hash", "IP Address", "JSON", "Logical", "Map",
     "Mathematical", "Null", "Rounding", "String", "String Replacement", "String Search", "String Splitting",
     "Time Window", "Tuple", "Type Conversion", "URL", "UUID",
 }  # fmt: skip
@@ -61,9 +61,12 @@ _REFUSED = {
     "formatRow", "formatRowNoNewline", "groupFormat",
     # Reads bytes as a value of any type, the inner state of an aggregate among them, which the engine trusts.
     "reinterpret",
-    # Quadratic in the length of a text or an array: one call outlasts the time limit, which is looked at between calls.
+    # Quadratic in the length of a text, an array or a shape: one call outlasts the time limit, which is looked at
+    # between calls.
     "arrayAutocorrelation", "arrayLevenshteinDistance", "arrayLevenshteinDistanceWeighted", "arraySimilarity",
-    "damerauLevenshteinDistance", "editDistance", "editDistanceUTF8", "jaroSimilarity", "jaroWinklerSimilarity",
+    "damerauLevenshteinDistance", "editDistance", "editDistanceUTF8", "geometryIntersectCartesian",
+    "geometryIntersectSpherical", "jaroSimilarity", "jaroWinklerSimilarity", "kolmogorovSmirnovTest",
+    "polygonsIntersectCartesian", "polygonsIntersectSpherical",
 }  # fmt: skip
 
 _SYNTAX = {"lambda", "exists", "grouping"}
@@ -71,6 +74,7 @@ _SYNTAX = {"lambda", "exists", "grouping"}
 
 _MOST_COMBINATORS = 5
 _MEMBERSHIP = {"in", "notIn", "nullIn", "notNullIn"}
+_NAMING_AGGREGATES = {"arrayReduce", "arrayReduceInRanges"}
 _CASTS = {"CAST", "accurateCast", "accurateCastOrNull", "accurateCastOrDefault"}
 _INNER_STATE = "aggregatefunction"
 _REFUSED_PREFIXES = ("global", "kql", "__")
@@ -287,6 +291,14 @@ class Guard:
             self._check_right_side(node)
         if own_name in _CASTS:
             _check_cast(node)
+        if own_name in _NAMING_AGGREGATES:
+            self._check_named_aggregate(node)
+
+    def _check_named_aggregate(self, node: Node) -> None:
+        """`arrayReduce('sum', ...)` calls a function by a text; parameters may stand behind its name."""
+        named = _literal_text(_children(node.get("arguments"))[:1])
+        if named is None or self._functions.resolve(named.partition("(")[0].strip()) is None:
+            _refuse(f"The aggregate {named} is not allowed in {node.get('name')}", "Name a plain one: 'sum', 'uniq'.")
 
     def _check_applied(self, node: Node) -> None:
         """`* APPLY(f)` names a function without being one in the tree."""
@@ -353,8 +365,8 @@ def _check_cast(node: Node) -> None:
     arguments = _children(node.get("arguments"))
     if len(arguments) < 2:  # noqa: PLR2004 - a value and a type
         return
-    type_ = arguments[1].get("value")
-    if not isinstance(type_, Mapping) or _INNER_STATE in str(type_.get("value")).lower():
+    type_ = _literal_text(arguments[1:2])
+    if type_ is None or _INNER_STATE in type_.lower():
         _refuse("This cast is not allowed in a query", "Cast to a plain type, written as it is: x::Decimal(38, 2).")
 
 
@@ -380,6 +392,14 @@ def _parts(node: Node) -> list[str]:
 def _children(node: object) -> Sequence[Node]:
     children = node.get("children") if isinstance(node, Mapping) else None
     return children if isinstance(children, list) else []
+
+
+def _literal_text(nodes: Sequence[Node]) -> str | None:
+    """Give the text of the first node; None when it is no text that stands there as it is."""
+    value = nodes[0].get("value") if nodes else None
+    if not isinstance(value, Mapping) or value.get("field_type") != "String":
+        return None
+    return str(value.get("value"))
 
 
 def _statement(tree: Node) -> str:

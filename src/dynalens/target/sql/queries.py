@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 QUERIES_AT_A_TIME = 4
 
 _DESCRIBE = re.compile(rf"DESCRIBE TABLE (?:{VIEWS}\.)?`?([A-Za-z][A-Za-z0-9_]*)`?")
+_PARSE = "SELECT parseQueryToJSON({query:String}) AS tree, formatQuerySingleLine(formatQueryFromJSON(tree))"
 _PARAMETER_HINT = 'Send the value of {name:Type} in the query beside it: "parameters": {"name": ...}.'
 
 
@@ -77,7 +78,7 @@ class Queries:
             )
 
     def _checked(self, client: Client, query: str) -> Checked:
-        """Check a query. What is run afterwards is the text that was checked, as the engine itself wrote it."""
+        """Check a query. What is run afterwards is what the engine writes of the tree that was checked."""
         [[text]] = rows(client, "SELECT formatQuerySingleLine({query:String})", {"query": query})
         described = _DESCRIBE.fullmatch(text)
         if described is not None and described[1] in self._collections():
@@ -87,7 +88,7 @@ class Queries:
                 "Only collections can be described.", hint=f"Collections: {', '.join(self._collections())}."
             )
         try:
-            [[tree]] = rows(client, "SELECT parseQueryToJSON({query:String})", {"query": text})
+            [[tree, text]] = rows(client, _PARSE, {"query": text})
             return self._guard.check(text, orjson.loads(tree), self._collections())
         except orjson.JSONDecodeError:
             raise QueryLimitError("The query is nested too deeply.", hint="Write it with fewer levels.") from None
@@ -146,6 +147,8 @@ def _limit_of(code: int, message: str, limits: Limits) -> str:
     reading = f"{limits.read_rows} rows or {limits.read_bytes} bytes to read"
     rows_or_bytes = answer if "result" in message.lower() else reading
     nesting = "nesting and length of a query"
+    if "Query tree is too big" in message:
+        return nesting
     named = {
         158: rows_or_bytes,
         159: f"{limits.seconds:g} seconds",

@@ -3,6 +3,8 @@
 # ruff: noqa: E501 - a query is read in one line
 
 LEGITIMATE = [
+    "SELECT arrayReduce('sum', scores), arrayReduce('quantile(0.5)', scores) FROM donations",
+    "SELECT pointInPolygon((1., 1.), [(0., 0.), (2., 0.), (2., 2.)])",
     "SELECT platform, sum(amount) FROM donations GROUP BY platform ORDER BY platform",
     "SELECT * FROM donations LIMIT 1;",
     "SELECT * FROM donations LIMIT 1; -- trailing",
@@ -82,6 +84,13 @@ LEGITIMATE = [
 ]
 
 HOSTILE = [
+    "SELECT arrayReduce('flameGraph', [[toUInt64(1)]])",
+    "SELECT arrayReduce('sumState', [1])",
+    "SELECT arrayReduce(concat('sum', 'State'), [1])",
+    "SELECT arrayReduce({a:String}, [1])",
+    "SELECT arrayReduceInRanges('aggThrow(1)', [(1, 1)], [1])",
+    "SELECT polygonsUnionCartesian([[(0., 0.), (1., 1.), (1., 0.)]], [[(0., 0.), (1., 1.), (1., 0.)]])",
+    "SELECT kolmogorovSmirnovTest('two-sided', 'exact')(1., 1)",
     "SELECT file('/etc/passwd')",
     "SELECT * FROM file('/etc/passwd', 'LineAsString')",
     "SELECT * FROM `/etc/passwd`",
