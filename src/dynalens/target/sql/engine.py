@@ -43,6 +43,7 @@ CLOSE_SECONDS = 5.0
 
 _MIB = 1 << 20
 _MESSAGE_CHARACTERS = 600
+_TREE_BYTES_PER_BYTE = 32
 
 # Strings in maps stay strings: the engine would make dates of what looks like one. As the profile's settings they hold
 # wherever a column is computed: in an insert, in a merge in the background, in a query over parts from before it.
@@ -128,7 +129,9 @@ class Limits:
             "result_overflow_mode": "throw",
             "max_rows_to_read": self.read_rows,
             "max_bytes_to_read": self.read_bytes,
-            "max_query_size": self.query_bytes,
+            # The text itself is measured before it gets here; its parse tree as JSON is a value in our own queries.
+            "max_query_size": self.query_bytes * _TREE_BYTES_PER_BYTE,
+            "max_ast_elements": self.query_bytes,
         }
 
 

@@ -246,13 +246,13 @@ def test_no_function_that_looks_around_is_allowed(functions: Functions) -> None:
         filesystemAvailable filesystemCapacity hasColumnInTable addressToLine addressToSymbol demangle tid logTrace
         queryID initialQueryID connectionId transactionID currentHandler currentRequestURL getClientHTTPHeader
         displayName serverTimezone timezone regionToName evalMLMethod naiveBayesClassifier initializeAggregation
-        finalizeAggregation runningAccumulate formatRow polygonsUnionCartesian formatRowNoNewline groupFormat structureToCapnProtoSchema
+        finalizeAggregation runningAccumulate formatRow formatRowNoNewline groupFormat structureToCapnProtoSchema
         structureToProtobufSchema formatQuery formatQuerySingleLine parseQueryToJSON formatQueryFromJSON fuzzQuery
         normalizeQuery obfuscateQuery highlightQuery reinterpret aggThrow flameGraph throwIf globalIn globalNotIn
         getSubcolumn getTypeSerializationStreams dumpColumnStructure blockNumber currentDatabase currentSchemas
         globalVariable partitionId __getScalar __actionName __applyFilter encrypt decrypt chdb editDistance
         levenshteinDistance jaroSimilarity timeSeriesIdToTags generateSerialID zookeeperSessionUptime mergeTreePartInfo
-        isMergeTreePartCoveredBy catboostEvaluate defaultRoles indexHint errorCodeToName
+        isMergeTreePartCoveredBy polygonsUnionCartesian defaultRoles indexHint errorCodeToName
     """
     assert [name for name in dangerous.split() if functions.resolve(name) is not None] == []
 

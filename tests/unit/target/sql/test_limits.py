@@ -55,7 +55,7 @@ RUNAWAYS = {
     "WITH RECURSIVE r AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM r) SELECT count() FROM r": "nesting",
     "SELECT " + "(" * 3_000 + "1" + ")" * 3_000: "nesting",
     "SELECT " + "+".join("1" * 4_000): "nest",
-    "SELECT n AS a0, " + ", ".join(f"a{n - 1} + a{n - 1} AS a{n}" for n in range(1, 60)) + " FROM donations": "nesting",
+    "SELECT 1 AS a0, " + ", ".join(f"a{n - 1} + a{n - 1} AS a{n}" for n in range(1, 60)): "nesting",
     "SELECT '" + "x" * 10_000 + "'": "the limit is 10000",
 }
 

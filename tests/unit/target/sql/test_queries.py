@@ -37,6 +37,13 @@ def test_a_legitimate_query_runs(sql: SqlTarget, query: str) -> None:
     assert sql.query(query, {}).rows == -1 or answer(sql, query)["columns"]
 
 
+def test_a_query_may_be_as_long_as_the_limit(sql: SqlTarget) -> None:
+    numbers = ",".join(str(number % 100) for number in range(85_000))
+    assert rows(sql, f"SELECT count() FROM donations WHERE n IN ({numbers})") == [[30]]  # noqa: S608 - numbers
+    texts = ",".join(f"'k{number}'" for number in range(25_000))
+    assert rows(sql, f"SELECT count() FROM donations WHERE id IN ({texts})") == [[30]]  # noqa: S608 - own texts
+
+
 @pytest.mark.parametrize("query", HOSTILE)
 def test_a_hostile_query_is_refused_with_a_hint(sql: SqlTarget, query: str) -> None:
     with pytest.raises(RequestError) as refused:
