@@ -154,14 +154,17 @@ def _absence(situation: Situation) -> list[Gap]:
     A position shows that by itself, as its reader meets trimmed records; a shard of which nothing was read yet, or one
     that came and went meanwhile, does not.
     """
-    if not situation.stored or situation.now - situation.read_at <= STREAM_RETENTION_SECONDS:
+    # Capture began with the oldest generation: a worker that was killed before it reported has lost nothing.
+    begun = min((copy.started_at for copy in situation.copies if copy.state != "dropped"), default=0.0)
+    read_at = max(situation.read_at, begun)
+    if not situation.stored or situation.now - read_at <= STREAM_RETENTION_SECONDS:
         return []
     return [
         Gap(
             table=situation.table,
             target=situation.target,
             partition=situation.stream,
-            since=situation.read_at,
+            since=read_at,
             until=situation.now - STREAM_RETENTION_SECONDS,
             reason="the stream was not read for longer than it keeps its records, 24 hours",
             found_at=situation.now,

@@ -159,6 +159,13 @@ def test_a_worker_that_was_off_for_more_than_a_day_has_a_gap() -> None:
     assert planned(replace(BLANK, read_at=0.0)).gaps == (), "a first start has nothing to lose"
 
 
+def test_a_worker_that_was_killed_before_its_first_report_has_no_gap() -> None:
+    young = replace(copy(), started_at=STEADY.now - 60)
+    assert planned(replace(STEADY, copies=[young], read_at=0.0)).gaps == ()
+    old = replace(copy(), started_at=STEADY.now - 25 * 3600)
+    assert planned(replace(STEADY, copies=[old], read_at=0.0)).gaps != ()
+
+
 def test_a_finished_generation_is_live() -> None:
     assert finished(replace(copy(), state="building"), 9.0) == replace(copy(), finished_at=9.0)
 
