@@ -1,18 +1,15 @@
-"""The sql target on its engine: exactness, columns that follow the data, crashes, full disks, odd surroundings."""
+"""The sql target on its engine: exactness, columns that follow the data, odd rows, odd surroundings."""
 
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal, localcontext
 from pathlib import Path
-from typing import Any
 
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
@@ -20,15 +17,15 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from dynalens.change import Typed
 from dynalens.errors import ConfigError, MissingExtraError, NotFoundError, TargetError
 from dynalens.partition import Position
-from dynalens.target import Field, Generation, Write, version
+from dynalens.target import Field, Write, version
 from dynalens.target.sql import SqlTarget, open_sql
-from dynalens.target.sql import inserts as inserts_module
+from dynalens.target.sql import engine as engine_module
 from dynalens.target.sql.engine import quoted
 from dynalens.target.sql.schema import MOST_COLUMNS
 from tests.contract.hostile import HOSTILE_NAMES
-from tests.contract.implementations import COLLECTIONS, TABLE
+from tests.contract.implementations import TABLE
 from tests.contract.writing import FIRST, SECOND, delete, put
-from tests.integration.sql_writer import BATCH, attributes
+from tests.integration.sql_reading import open_served, rows
 from tests.waiting import observed
 
 ROOT = Path(__file__).parents[2]
@@ -36,25 +33,11 @@ LATER = 1e11
 """A time after every write, epoch seconds."""
 
 
-def open_served(folder: Path, *generations: Generation) -> SqlTarget:
-    target = open_sql("chdb://./sql", folder=folder)
-    for generation in generations or (FIRST,):
-        target.create(generation, COLLECTIONS[generation.collection])
-        target.serve(generation)
-    return target
-
-
 @pytest.fixture
 def target(tmp_path: Path) -> Iterator[SqlTarget]:
     opened = open_served(tmp_path)
     yield opened
     opened.close()
-
-
-def rows(target: SqlTarget, query: str, **parameters: object) -> list[list[Any]]:
-    body = target.query(query, parameters).body
-    found: list[list[Any]] = json.loads(body, parse_float=Decimal, parse_int=int)["rows"]
-    return found
 
 
 def puts(*values: Typed, name: str = "v", epoch: int = 1) -> list[Write]:
@@ -200,6 +183,16 @@ def test_every_hostile_name_is_a_column_of_its_own(target: SqlTarget) -> None:
     assert field(target, "_id").column == "_id__ Nullable(String)"
 
 
+def test_names_of_the_view_are_not_taken_for_those_of_the_table(target: SqlTarget) -> None:
+    """Attributes whose paths look like the physical columns behind the prefix that the view uses."""
+    trap: dict[str, Typed] = {f"c{n}": {"S": f"trap {n}"} for n in range(1, 9)} | {"_deleted": {"BOOL": True}}
+    item: dict[str, Typed] = {"a": {"S": "A"}, "k": {"M": trap}, "kk": {"M": trap}, "b": {"S": "B"}, "k.c4": {"S": "C"}}
+    target.apply([put("x", 1, attributes=item), put("gone", 2, attributes=item), delete("gone", 3)])
+    assert rows(target, "SELECT _id, a, b, `k.c4`, k.c1, kk.c2, id, n FROM donations") == [
+        ["x", "A", "B", "C", "trap 1", "trap 2", "x", 1]
+    ]
+
+
 def test_600_attributes_are_500_columns_and_a_whole_document(target: SqlTarget) -> None:
     item: dict[str, Typed] = {f"attribute {n}": {"N": str(n)} for n in range(600)}
     target.apply([put("a", 1, attributes=item)])
@@ -241,14 +234,14 @@ def test_a_tombstone_stays_while_an_older_row_lies_under_it(target: SqlTarget, m
     # Nothing is merged by itself: the rows of the two batches stay apart.
     merging = "ALTER TABLE _dynalens.`donations@1` MODIFY SETTING max_bytes_to_merge_at_max_space_in_pool = {}"
     target._client.command(merging.format(1))
-    target.apply([put("a", 1), put("b", 1)])
-    target.apply([delete("a", 2), delete("never", 2)])
+    target.apply([put("a", 1), put("b", 1), delete("late", 2)])
+    target.apply([delete("a", 2), delete("never", 2), put("late", 1)])
     monkeypatch.setattr(target._tidier, "command", lambda _: None)
     assert target.sweep(LATER) == 1, "only the one that nothing lies under"
     assert rows(target, "SELECT id FROM donations") == [["b"]]
     monkeypatch.undo()
     target._client.command(merging.format(1 << 30))
-    assert target.sweep(LATER) == 1
+    assert target.sweep(LATER) == 2
     assert rows(target, "SELECT id FROM donations") == [["b"]]
     assert target._client.command("SELECT count() FROM _dynalens.`donations@1`") == 1
 
@@ -270,7 +263,8 @@ def test_no_row_is_given_up_when_the_engine_is_to_blame(target: SqlTarget, monke
     def fail(*_: object, **__: object) -> None:
         raise DatabaseError("Code: 243. DB::Exception: Cannot reserve 1.00 MiB (NOT_ENOUGH_SPACE)", code=243)
 
-    monkeypatch.setattr(target._client, "raw_insert", fail)
+    target._catalog.make_room(FIRST, [document for document in [put("a", 1).document] if document])
+    monkeypatch.setattr(target._client, "command", fail)
     with pytest.raises(TargetError, match="Cannot reserve") as failed:
         target.apply([put("a", 1), put("b", 2)])
     assert failed.value.hint
@@ -298,155 +292,6 @@ def test_a_collection_that_does_not_exist(target: SqlTarget, read: Callable[[Sql
     assert missing.value.hint == "Collections: donations."
 
 
-# Disks.
-
-
-def test_a_nearly_full_disk_is_not_written_to(target: SqlTarget, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inserts_module, "FREE_BYTES", 1 << 60)
-    for write in (
-        lambda: target.apply([put("a", 1)]),
-        lambda: target.mark(TABLE, {"p": Position(rank=1)}),
-        lambda: target.raise_epoch(TABLE, 1),
-        lambda: target.create(SECOND, COLLECTIONS["donations"]),
-    ):
-        with pytest.raises(TargetError, match="bytes free") as full:
-            write()
-        assert full.value.hint == "Free space on that disk."
-    assert target.count("donations") == 0
-
-
-def test_an_insert_that_the_disk_cut_off_does_not_count(tmp_path: Path) -> None:
-    said = run_writer(tmp_path, "fill_the_disk")
-    assert "could not write" in said
-    assert "to its end" in said
-    target = open_served(tmp_path)
-    assert rows(target, "SELECT id FROM donations") == [["small"]]
-    target.apply([put("next", version(2, 1))])
-    assert target.count("donations") == 2
-    target.close()
-
-
-def test_documents_that_are_lost_are_owned_up_to(tmp_path: Path) -> None:
-    """A part that is found broken makes the target forget its positions, so that the pipeline sees a gap."""
-    target = open_served(tmp_path)
-    marks = {"p": Position(rank=5, token="5")}
-    for number in range(3):
-        target.apply([put(f"k{number}", version(1, number), attributes={"text": {"S": "x" * 5_000}})])
-    target.mark(TABLE, marks)
-    target.mark("Another", marks)
-    path = target._client.command(
-        "SELECT path FROM system.parts WHERE database = '_dynalens' AND table = 'donations@1' AND active LIMIT 1"
-    )
-    target.close()
-    os.truncate(Path(str(path)) / "data.bin", 10)
-    target = open_served(tmp_path)
-    assert target.recall(TABLE).marks == {}
-    assert target.recall("Another").marks == marks
-    target.mark(TABLE, marks)
-    target.close()
-    target = open_served(tmp_path)
-    assert target.recall(TABLE).marks == marks, "said once"
-    target.close()
-
-
-# Crashes.
-
-
-def run_writer(folder: Path, mode: str) -> str:
-    command = [sys.executable, "-m", "tests.integration.sql_writer", str(folder), mode]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
-
-
-@pytest.mark.parametrize("steps", [1, 4, 9, 15])
-def test_what_was_confirmed_outlives_a_kill(tmp_path: Path, steps: int) -> None:
-    confirmed = killed_after(steps, tmp_path)
-    target = open_served(tmp_path)
-    try:
-        found = {row[0] for row in rows(target, "SELECT _id FROM donations")}
-        assert found >= {f"{step}-{n}" for step in range(confirmed + 1) for n in range(BATCH)}
-        assert_columns_are_right(target, confirmed)
-        target.apply([put("next", version(9, 1), attributes={"amount": {"N": "0." + "3" * 38}, "x": {"S": "y"}})])
-        assert rows(target, "SELECT x, amount FROM donations WHERE _id = 'next'") == [["y", Decimal("0." + "3" * 38)]]
-    finally:
-        target.close()
-
-
-def killed_after(steps: int, folder: Path) -> int:
-    """Run the writer until it has confirmed some steps, kill it, and give the last step that it confirmed."""
-    command = [sys.executable, "-m", "tests.integration.sql_writer", str(folder), "write_on"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as writer:
-        assert writer.stdout is not None
-        try:
-            lines = [writer.stdout.readline() for _ in range(steps)]
-        finally:
-            writer.send_signal(signal.SIGKILL)
-        lines += writer.stdout.readlines()
-    return int([line for line in lines if line.endswith("\n")][-1])
-
-
-def assert_columns_are_right(target: SqlTarget, confirmed: int) -> None:
-    for step in range(confirmed + 1):
-        [(name, text), (_, amount)] = attributes(step).items()
-        query = f"SELECT DISTINCT {quoted(name)}, amount FROM donations WHERE _id LIKE {{ids:String}}"  # noqa: S608
-        assert rows(target, query, ids=f"{step}-%") == [[text["S"], Decimal(amount["N"])]]
-    assert [found.name for found in target.fields("donations") if found.drift] == []
-
-
-@pytest.mark.parametrize("mode", ["die_before_the_view", "die_before_dropping"])
-def test_a_kill_between_two_steps_of_a_widening_leaves_no_trace(tmp_path: Path, mode: str) -> None:
-    run_writer(tmp_path, mode)
-    target = open_served(tmp_path)
-    try:
-        described = dict(rows(target, "DESCRIBE donations"))
-        assert described["amount"] == "Nullable(Decimal(49, 20))"
-        assert described["new"] == "Nullable(String)"
-        target.apply([put("after", version(2, 1), attributes={"amount": {"N": "0.25"}, "new": {"S": "x"}})])
-        assert rows(target, "SELECT _id, amount, new FROM donations ORDER BY _id") == [
-            ["after", Decimal("0.25"), "x"],
-            ["before", 1, None],
-        ]
-        physical = "SELECT count() FROM system.columns WHERE table = 'donations@1' AND name LIKE 'c%'"
-        assert target._client.command(physical) == 4
-    finally:
-        target.close()
-
-
-def test_what_a_killed_process_left_among_the_views_is_gone(tmp_path: Path) -> None:
-    target = open_served(tmp_path)
-    target._client.command("CREATE VIEW dynalens.`_tmp_replace_1` AS SELECT 1 COMMENT 'donations@1'")
-    target._client.command("CREATE VIEW dynalens.orphan AS SELECT 1 COMMENT 'orphan@7'")
-    target.close()
-    target = open_served(tmp_path)
-    assert target._client.command("SELECT groupArray(name) FROM system.tables WHERE database = 'dynalens'") == (
-        "['donations']"
-    )
-    target.close()
-
-
-def test_a_change_of_columns_that_failed_is_done_again(target: SqlTarget, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether the engine altered the table before it failed or not."""
-    command = target._client.command
-    for number, when in enumerate(("before", "after")):
-
-        def fail(statement: str, when: str = when) -> object:
-            if statement.startswith("ALTER") and when == "after":
-                command(statement)
-            if statement.startswith(("ALTER", "CREATE OR REPLACE")):
-                raise DatabaseError("Code: 999. DB::Exception: Connection lost", code=999)
-            return command(statement)
-
-        write = put(
-            f"k{number}", version(1, number), number, attributes={f"new {when}": {"S": "x"}, "both": {"S": "y"}}
-        )
-        monkeypatch.setattr(target._client, "command", fail)
-        with pytest.raises(TargetError):
-            target.apply([write])
-        monkeypatch.undo()
-        target.apply([write])
-        query = f"SELECT `new {when}`, both FROM donations WHERE n = {number}"  # noqa: S608 - own names
-        assert rows(target, query) == [["x", "y"]]
-
-
 # Surroundings.
 
 
@@ -469,6 +314,7 @@ def test_a_folder_may_have_any_ordinary_name(tmp_path: Path, name: str) -> None:
         ("chdb://", "names no folder"),
         ("chdb://./what?", "holds ['?']"),
         ("chdb://./this&that", "holds ['&']"),
+        ("chdb://./{a,b}*", "holds ['*', '{', '}']"),
     ],
 )
 def test_a_url_that_cannot_be_opened_says_what_to_write(tmp_path: Path, url: str, message: str) -> None:
@@ -488,6 +334,15 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it(
     with pytest.raises(MissingExtraError) as missing:
         open_sql("chdb://./sql", folder=tmp_path)
     assert missing.value.hint == 'Run: pip install "dynalens[embedded]"'
+
+
+def test_an_engine_that_is_too_old_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "_PARSER", "parseQueryToSomethingElse")
+    with pytest.raises(TargetError, match="too old") as old:
+        open_sql("chdb://./sql", folder=tmp_path)
+    assert "pip install" in old.value.hint
+    monkeypatch.undo()
+    open_sql("chdb://./other", folder=tmp_path).close()
 
 
 def test_one_folder_is_open_in_a_process(target: SqlTarget, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import queue
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -44,6 +44,8 @@ CLOSE_SECONDS = 5.0
 _MIB = 1 << 20
 _MESSAGE_CHARACTERS = 600
 _TREE_BYTES_PER_BYTE = 32
+_PARSER = "parseQueryToJSON"
+_PACKAGES = "SQL in this process (chdb, clickhouse-connect)"
 
 # Strings in maps stay strings: the engine would make dates of what looks like one. As the profile's settings they hold
 # wherever a column is computed: in an insert, in a merge in the background, in a query over parts from before it.
@@ -164,37 +166,40 @@ class Engine:
             import clickhouse_connect
             from clickhouse_connect.driver.exceptions import ClickHouseError
         except ImportError as error:
-            raise MissingExtraError("SQL in this process (chdb, clickhouse-connect)") from error
+            raise MissingExtraError(_PACKAGES) from error
         try:
             client = clickhouse_connect.get_client(interface="chdb", path=self._address)
-            for name, value in settings.items():
-                client.command(f"SET {name} = {literal(str(value))}")
+        except ImportError as error:
+            # It imports chdb itself only now.
+            raise MissingExtraError(_PACKAGES) from error
         except ClickHouseError as error:
             raise TargetError(
                 f"The SQL engine does not start in {self.folder}: {engine_message(error)}",
                 hint="One process uses a data folder at a time, and one folder is open in a process.",
             ) from error
-        except ImportError as error:
-            # clickhouse-connect itself imports chdb only now.
-            raise MissingExtraError("SQL in this process (chdb, clickhouse-connect)") from error
-        return client
+        return _prepared(client, [f"SET {name} = {literal(str(value))}" for name, value in settings.items()])
 
     def open_reader(self, limits: Limits, *, role: str) -> Client:
         """Open a handle that only reads, within limits, under a role of the configuration."""
         client = self.open({**_ANSWER_SETTINGS, **limits.settings()})
-        client.command(f"USE {VIEWS}")
-        client.command(f"SET ROLE {role}")
-        # Last: from here on the session changes no setting any more.
-        client.command("SET readonly = 1")
-        return client
+        # Read-only last: from there on the session changes no setting any more.
+        return _prepared(client, [f"USE {VIEWS}", f"SET ROLE {role}", "SET readonly = 1"])
 
     def functions(self) -> Functions:
-        """Read the engine's functions, as the guard judges them."""
+        """Read the engine's functions, as the guard judges them.
+
+        Raises:
+            TargetError: The engine lacks the functions that the guard itself stands on.
+        """
         listed = rows(
             self._keeper,
             "SELECT name, alias_to, case_insensitive, is_aggregate, categories, deterministic FROM system.functions"
             " WHERE origin = 'System'",
         )
+        if _PARSER not in {name for name, *_ in listed}:
+            raise TargetError(
+                f"The SQL engine is too old: it has no {_PARSER}.", hint='Run: pip install -U "chdb-core>=26.8"'
+            )
         combinators = rows(self._keeper, "SELECT name FROM system.aggregate_function_combinators WHERE NOT is_internal")
         entries = [
             FunctionEntry(name, alias, bool(folded), bool(aggregate), category, None if pure is None else bool(pure))
@@ -209,6 +214,17 @@ class Engine:
     def close(self) -> None:
         """End the engine, once every other handle is closed."""
         self._keeper.close()
+
+
+def _prepared(client: Client, statements: Iterable[str]) -> Client:
+    """Run statements on a new handle, and close it when one fails: an open handle keeps the engine running."""
+    try:
+        for statement in statements:
+            client.command(statement)
+    except BaseException:
+        client.close()
+        raise
+    return client
 
 
 class Handles:
@@ -256,7 +272,9 @@ class Handles:
 
     def _take(self) -> Client | None:
         """Take a handle; the one who waits for it is before those who come meanwhile."""
-        give_up_at = time.monotonic() + (WAIT_SECONDS if self._open else 0.0)
+        if not self._open:
+            raise BusyError("The SQL engine is being closed.", hint="Try again in a moment.")
+        give_up_at = time.monotonic() + WAIT_SECONDS
         if self._turn.acquire(timeout=WAIT_SECONDS):
             try:
                 return self._free.get(timeout=max(0.0, give_up_at - time.monotonic()))
@@ -337,12 +355,16 @@ def engine_message(error: Exception) -> str:
 
 
 def _address(folder: Path) -> str:
-    """Write the connection string; its parser splits at `?` and `&` even where they are encoded."""
+    """Write the connection string.
+
+    Its parser splits at `?` and `&` even where they are encoded, and the engine takes `*`, `?` and braces in the name
+    of a file for a pattern.
+    """
     folder = folder.resolve()
-    if found := set("?&\\") & set(str(folder)):
+    if found := set("?&\\*{}") & set(str(folder)):
         raise ConfigError(
             f"targets.sql: the folder {folder} holds {sorted(found)}, which the engine cannot open.",
-            hint="Choose a folder without question mark, ampersand and backslash in its path.",
+            hint="Choose a folder without ? & * { } and backslash in its path.",
         )
     configuration = folder / "engine.xml"
     try:

@@ -40,11 +40,13 @@ class Inserts:
     def __init__(self, client: Client, folder: Path) -> None:
         self._client = client
         self._folder = folder
+        # Beside the data, so that a killed process leaves nothing elsewhere; the next insert writes over it.
+        self._file = folder.resolve() / "insert.bin"
         found = rows(client, f"SELECT table, max(max_block_number) {_PARTS} GROUP BY table")
         # Up to which block the parts of a table were looked at; each insert makes blocks of higher numbers.
         self._checked: dict[str, int] = {table: int(block) for table, block in found}
 
-    def insert(self, table: str, block: bytes, *, columns: Sequence[str] | None = None, form: str) -> None:
+    def insert(self, table: str, block: bytes, *, columns: Sequence[str], form: str) -> None:
         """Insert rows in one of the engine's formats; return when they are on the disk, whole.
 
         Raises:
@@ -52,7 +54,14 @@ class Inserts:
             DatabaseError: The engine refuses it.
         """
         self.check_space(len(block))
-        self._client.raw_insert(f"{TABLES}.{quoted(table)}", column_names=columns, insert_block=block, fmt=form)
+        self._file.write_bytes(block)
+        try:
+            self._client.command(
+                f"INSERT INTO {TABLES}.{quoted(table)} ({', '.join(columns)})"
+                f" FROM INFILE {literal(str(self._file))} COMPRESSION 'none' FORMAT {form}"
+            )
+        finally:
+            self._file.unlink(missing_ok=True)
         self._check_parts(table)
 
     def check_space(self, size: int = 0) -> None:

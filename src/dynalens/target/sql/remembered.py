@@ -31,13 +31,12 @@ class Remembered:
             f"CREATE TABLE IF NOT EXISTS {TABLES}.epochs (table_name String, epoch UInt64)"
             f" ENGINE = ReplacingMergeTree(epoch) ORDER BY table_name {_DURABLE}"
         )
-        # A mark may go back with a replay, so the last one written counts, not the highest.
+        # A mark may go back with a replay. Without a version the row inserted last counts ("ReplacingMergeTree").
         client.command(
-            f"CREATE TABLE IF NOT EXISTS {TABLES}.marks (table_name String, partition_id String, sequence UInt64,"
-            " ended Bool, rank String, token String)"
-            f" ENGINE = ReplacingMergeTree(sequence) ORDER BY (table_name, partition_id) {_DURABLE}"
+            f"CREATE TABLE IF NOT EXISTS {TABLES}.marks"
+            " (table_name String, partition_id String, ended Bool, rank String, token String)"
+            f" ENGINE = ReplacingMergeTree ORDER BY (table_name, partition_id) {_DURABLE}"
         )
-        [[self._sequence]] = rows(client, f"SELECT max(sequence) FROM {TABLES}.marks")  # noqa: S608 - own name
 
     def epoch(self, table: str) -> int:
         """Give the highest epoch remembered for a table; 0 when there is none."""
@@ -64,14 +63,12 @@ class Remembered:
         """Remember positions; each replaces that of its partition."""
         if not marks:
             return
-        self._sequence += 1
         self._insert(
             "marks",
             [
                 {
                     "table_name": table,
                     "partition_id": partition,
-                    "sequence": self._sequence,
                     "ended": position.ended,
                     "rank": str(position.rank),
                     # As JSON once more: a key in it may hold what is no text to the engine.
@@ -88,4 +85,5 @@ class Remembered:
         )
 
     def _insert(self, table: str, objects: list[dict[str, object]]) -> None:
-        self._inserts.insert(table, "\n".join(map(json.dumps, objects)).encode(), form="JSONEachRow")
+        block = "\n".join(map(json.dumps, objects)).encode()
+        self._inserts.insert(table, block, columns=list(objects[0]), form="JSONEachRow")
