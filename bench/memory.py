@@ -52,7 +52,9 @@ def _bare() -> float:
 
 
 def _children(up: Up) -> list[tuple[str, float]]:
-    listed = Path(f"/proc/{up.process.pid}/task/{up.process.pid}/children").read_text().split()
+    # Any of its threads may have started a child (proc(5), task/TID/children).
+    tasks = Path(f"/proc/{up.process.pid}/task").iterdir()
+    listed = [pid for task in tasks for pid in (task / "children").read_text().split()]
     return [(Path(f"/proc/{pid}/comm").read_text().strip(), _resident(int(pid))) for pid in listed]
 
 
