@@ -16,6 +16,7 @@ from dynalens.retry import RetryPolicy
 from dynalens.runtime.table import Parts, TableWorker
 from dynalens.source.aws import Aws
 from dynalens.target import Target
+from tests.donations import create_table
 from tests.services.dynamodb_local import ENVIRONMENT, DynamoDBLocal
 from tests.waiting import observed
 
@@ -44,19 +45,7 @@ def emulator() -> Iterator[DynamoDBLocal]:
     os.environ.update(ENVIRONMENT)
     # Both compilers: the emulator shall not be what is measured.
     with tempfile.TemporaryDirectory() as folder, DynamoDBLocal(Path(folder), java_options=()) as server:
-        server.client("dynamodb").create_table(
-            TableName=TABLE,
-            KeySchema=[
-                {"AttributeName": "email", "KeyType": "HASH"},
-                {"AttributeName": "donatedAt", "KeyType": "RANGE"},
-            ],
-            AttributeDefinitions=[
-                {"AttributeName": "email", "AttributeType": "S"},
-                {"AttributeName": "donatedAt", "AttributeType": "S"},
-            ],
-            BillingMode="PAY_PER_REQUEST",
-            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
-        )
+        create_table(server.client("dynamodb"), TABLE)
         yield server
 
 

@@ -11,6 +11,23 @@ if TYPE_CHECKING:
 PLATFORMS = ("Facebook", "Phone", "Web", "Cash")
 
 
+def create_table(client: DynamoDBClient, table: str) -> None:
+    """Create the table, with a stream that carries both images."""
+    client.create_table(
+        TableName=table,
+        KeySchema=[
+            {"AttributeName": "email", "KeyType": "HASH"},
+            {"AttributeName": "donatedAt", "KeyType": "RANGE"},
+        ],
+        AttributeDefinitions=[
+            {"AttributeName": "email", "AttributeType": "S"},
+            {"AttributeName": "donatedAt", "AttributeType": "S"},
+        ],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    )
+
+
 def key(number: int) -> dict[str, AttributeValueTypeDef]:
     """Give the key of the donation of this number."""
     return {"email": {"S": f"donor-{number}@test.com"}, "donatedAt": {"S": f"2019-08-07T07:26:{number % 60:02}"}}

@@ -29,7 +29,7 @@ NAMES = (
     "ada",
     "alan",
     "barbara",
-    "claude",
+    "emmy",
     "dorothy",
     "edsger",
     "grace",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.crash.donors import TABLE
+from tests.donations import create_table
 from tests.services.dynamodb_local import DynamoDBLocal
 from tests.up import DONATION_METRICS, Up
 
@@ -16,19 +17,7 @@ from tests.up import DONATION_METRICS, Up
 def emulator(tmp_path: Path) -> Iterator[DynamoDBLocal]:
     """A DynamoDB Local of its own: it slows down as it fills."""
     with DynamoDBLocal(tmp_path) as server:
-        server.client("dynamodb").create_table(
-            TableName=TABLE,
-            KeySchema=[
-                {"AttributeName": "email", "KeyType": "HASH"},
-                {"AttributeName": "donatedAt", "KeyType": "RANGE"},
-            ],
-            AttributeDefinitions=[
-                {"AttributeName": "email", "AttributeType": "S"},
-                {"AttributeName": "donatedAt", "AttributeType": "S"},
-            ],
-            BillingMode="PAY_PER_REQUEST",
-            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
-        )
+        create_table(server.client("dynamodb"), TABLE)
         yield server
 
 
