@@ -23,6 +23,7 @@ from dynalens.errors import DynalensError, StaleLeaseError
 from dynalens.partition import START, Partition, Position
 from dynalens.position import NEW_STORE_EPOCH, Commit, Copy, Draw, Gap, PartitionState
 from dynalens.report import Report
+from dynalens.retry import RetryPolicy
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS counters (table_name TEXT PRIMARY KEY, epoch INTEGER NOT NULL);
@@ -51,6 +52,9 @@ CREATE INDEX IF NOT EXISTS dead_letters_by_state ON dead_letters (state, number)
 _LETTER_COLUMNS = ", ".join("table_name" if f.name == "table" else f.name for f in fields(DeadLetter))
 
 
+_OPENING = RetryPolicy(base_seconds=0.02, cap_seconds=0.2, attempts=200, total_seconds=10.0)
+
+
 class StoreError(DynalensError):
     """The local store cannot be opened or written."""
 
@@ -72,12 +76,21 @@ class SqliteStore:
         self.path = str(path)
         self._lock = threading.Lock()
         try:
-            self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=10)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(_SCHEMA)
+            # SQLite does not wait while another connection makes the file: it says "locked" at once.
+            self._db = _OPENING.run(self._connect, retryable=_is_busy, stop=threading.Event())
         except sqlite3.Error as error:
             raise self._failed(error) from error
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=10)
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=NORMAL")
+            db.executescript(_SCHEMA)
+        except sqlite3.Error:
+            db.close()
+            raise
+        return db
 
     def _failed(self, error: sqlite3.Error) -> StoreError:
         return StoreError(
@@ -297,6 +310,10 @@ class SqliteStore:
         """Close the file."""
         with self._lock:
             self._db.close()
+
+
+def _is_busy(error: Exception) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
 
 
 def _counter(db: sqlite3.Connection, table: str) -> int:
