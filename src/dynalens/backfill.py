@@ -143,7 +143,7 @@ def _missing(partition: str, situation: Situation) -> bool:
 
 def _other_stream(situation: Situation) -> list[Gap]:
     """Find out whether the stream was turned off and on, or the table created anew: what lies between was not said."""
-    others = {copy.stream for copy in situation.copies if copy.state != "dropped"} - {situation.stream}
+    others = {copy.stream for copy in _newest(situation)} - {situation.stream}
     reason = "the table's stream is another one than before: it was turned off and on, or the table created anew"
     return [situation.gap(other, reason) for other in sorted(others)]
 
@@ -154,8 +154,8 @@ def _absence(situation: Situation) -> list[Gap]:
     A position shows that by itself, as its reader meets trimmed records; a shard of which nothing was read yet, or one
     that came and went meanwhile, does not.
     """
-    # Capture began with the oldest generation: a worker that was killed before it reported has lost nothing.
-    begun = min((copy.started_at for copy in situation.copies if copy.state != "dropped"), default=0.0)
+    # Capture began with the generations: a worker that was killed before it reported has lost nothing.
+    begun = min((copy.started_at for copy in _newest(situation)), default=0.0)
     read_at = max(situation.read_at, begun)
     if not situation.stored or situation.now - read_at <= STREAM_RETENTION_SECONDS:
         return []
@@ -172,10 +172,15 @@ def _absence(situation: Situation) -> list[Gap]:
     ]
 
 
+def _newest(situation: Situation) -> list[Copy]:
+    """Give the newest generation of each collection: an older one is no longer fed, whatever it came from."""
+    kept = [copy for copy in situation.copies if copy.state != "dropped"]
+    return list({copy.collection: copy for copy in sorted(kept, key=lambda copy: copy.number)}.values())
+
+
 def _kept(wanted: Wanted, situation: Situation) -> Copy | None:
     """Give the newest generation if it can be fed on: same settings, and still there."""
-    own = [copy for copy in situation.copies if copy.collection == wanted.collection and copy.state != "dropped"]
-    newest = max(own, key=lambda copy: copy.number, default=None)
+    newest = next((copy for copy in _newest(situation) if copy.collection == wanted.collection), None)
     if newest is None or newest.fingerprint != wanted.fingerprint:
         return None
     held = Generation(newest.collection, newest.number) in situation.memory.generations

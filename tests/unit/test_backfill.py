@@ -129,6 +129,13 @@ def test_generations_that_were_dropped_say_nothing_of_the_stream() -> None:
     assert planned(replace(STEADY, copies=[old, copy(2)], memory=_holding(2))).gaps == ()
 
 
+def test_a_rebuild_under_way_goes_on_beside_the_generation_that_it_replaces() -> None:
+    """The old one keeps its old stream until the switch; that is no second loss."""
+    old, building = copy(stream="t"), replace(copy(2), state="building", started_at=STEADY.now - 60)
+    found = planned(replace(STEADY, copies=[old, building], memory=_holding(2), read_at=0.0))
+    assert (found.gaps, found.current) == ((), (building,))
+
+
 def test_a_lost_store_numbers_above_what_the_target_holds() -> None:
     found = planned(replace(STEADY, copies=[], stored={}, memory=_holding(3)))
     assert numbers(found) == [("donations", 4)]
