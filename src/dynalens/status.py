@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dynalens.position import Copy, Gap
-from dynalens.report import Report, ReportStore
-
-__all__ = ["CollectionStatus", "Phase", "Report", "ReportStore", "collection_status"]
+from dynalens.report import Report
 
 Phase = Literal["backfilling", "streaming", "stalled", "gap", "rebuilding"]
 
