@@ -25,6 +25,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "partition": {"errors"},
     "retry": {"errors"},
     "config": {"errors", "retry"},
+    # What can be asked of a search target, whatever the dialect and the engine.
+    "search": {"errors"},
     # Each of these stands alone on the foundation: a source knows no target, a target no position store, and the
     # transform is pure. `partition` carries the plain Position that they share. What stores positions also stores
     # dead letters and reports, in the same file.
@@ -33,14 +35,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "position": FOUNDATION | {"dead_letter", "report"},
     "source": FOUNDATION,
     "transform": {"errors", "change", "config"},
-    "target": FOUNDATION,
+    "target": FOUNDATION | {"search"},
     # What a worker's reports and the stores together say of each collection.
     "status": FOUNDATION | {"position", "report"},
     # Where they meet.
     "backfill": STORES | {"source", "transform", "target"},
     "pipeline": STORES | {"source", "transform", "target", "backfill"},
     # Reads what was written; never touches a source or the pipeline.
-    "server": {"errors", "change", "partition", "config", "position", "dead_letter", "report", "status", "target"},
+    "server": STORES - {"failpoint", "retry"} | {"search", "target"},
     # Puts the parts together: `up` runs worker and server in one process.
     "runtime": STORES | {"source", "transform", "target", "pipeline", "backfill", "server"},
     # What users test their own pipelines with.
