@@ -27,6 +27,7 @@ from dynalens.target import (
     SqlResult,
     StoredDocument,
 )
+from tests.fake_search import FakeSearch
 
 CONFIG = Config(
     collections={
@@ -256,6 +257,7 @@ class Fakes:
     documents: FakeDocuments = field(default_factory=FakeDocuments)
     sql: FakeSql = field(default_factory=FakeSql)
     metrics: FakeMetrics = field(default_factory=FakeMetrics)
+    search: FakeSearch = field(default_factory=FakeSearch)
 
     def backend(self, *, targets: bool = True, config: Config = CONFIG) -> Backend:
         """Make the backend; without targets there is none that could answer."""
@@ -268,6 +270,7 @@ class Fakes:
             documents=self.documents if targets else None,
             sql=self.sql if targets else None,
             metrics=self.metrics if targets else None,
+            search=self.search if targets else None,
             started_at=1_754_550_000.0,
             version="1.2.3",
         )
@@ -280,12 +283,16 @@ def world(now: float) -> Fakes:
     stores.saved_copies += [
         ("Donations", copy("donations", "sql", state="live")),
         ("Donations", copy("donations", "metrics", state="live")),
+        ("Donations", copy("donations", "search", state="live")),
+        ("CrmMaster", copy("users", "search", state="live")),
         ("CrmMaster", copy("users", "sql", state="building")),
     ]
     stores.saved_reports += [
         report("Donations", "sql", now, confirmed=10_000),
         report("Donations", "metrics", now, confirmed=9_990, waiting=10, behind_seconds=2.5, caught_up=False),
         report("CrmMaster", "sql", now, scanned=400, scan_total=1_000, caught_up=False),
+        report("Donations", "search", now, confirmed=10_000),
+        report("CrmMaster", "search", now, confirmed=1_000),
     ]
     stores.states += [
         ("Donations", state("shardId-1", "sql", Position(ended=True, rank=7, token="7"))),
@@ -296,6 +303,8 @@ def world(now: float) -> Fakes:
     fakes.documents.put(
         "donations", "a@test.com", b'{"email":"a@test.com","amount":10.50,"tags":["x"]}', b'{"tags":"SS"}'
     )
+    fakes.search.put("donations", "a@test.com", b'{"email":"a@test.com","amount":10.50,"tags":["x"]}')
+    fakes.search.documents["users"] = {}
     fakes.documents.columns["donations"] = [
         Field("amount", {"number": 1, "string": 1}, column="Nullable(Decimal(38, 10))", drift=1)
     ]

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Item = Mapping[str, Mapping[str, Any]]
 """Attributes in DynamoDB JSON, by name."""
+Plain = str | bytes | Mapping[str, Any]
+"""A document in plain JSON, as text or read by `exact_json`."""
 GroupKey = tuple[tuple[str, Any], ...]
 """The values of a group's attributes, each with the name of its JSON type, so that `1`, `"1"` and `true` stay apart."""
 Values = Mapping[str, Decimal]
@@ -58,7 +60,7 @@ class Differences:
 class Reader(Protocol):
     """How the served side is read: over HTTP, from a target, from rows of SQL."""
 
-    def documents(self, collection: str) -> Mapping[str, str | bytes]:
+    def documents(self, collection: str) -> Mapping[str, Plain]:
         """Give each served document as plain JSON, by id."""
         ...
 
@@ -103,7 +105,7 @@ def expected_items(items: Iterable[Item], keys: KeySchema, where: Mapping[str, S
 # Documents.
 
 
-def compare_documents(items: Mapping[str, Item], documents: Mapping[str, str | bytes]) -> Differences:
+def compare_documents(items: Mapping[str, Item], documents: Mapping[str, Plain]) -> Differences:
     """Compare documents in plain JSON with the items that they must be."""
     return Differences(
         lost=sorted(items.keys() - documents.keys()),
@@ -112,12 +114,13 @@ def compare_documents(items: Mapping[str, Item], documents: Mapping[str, str | b
     )
 
 
-def _is(item: Item, document: str | bytes) -> bool:
-    plain = _exact_json(document)
+def _is(item: Item, document: Plain) -> bool:
+    plain = document if isinstance(document, Mapping) else exact_json(document)
     return isinstance(plain, dict) and _same_members(item, plain)
 
 
-def _exact_json(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON value
+def exact_json(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """Read JSON, every digit kept."""
     return json.loads(text, parse_int=Decimal, parse_float=Decimal)
 
 
@@ -249,7 +252,7 @@ def from_snapshot(snapshot: MetricSnapshot, metric: MetricConfig) -> Counted:
 
 def from_answer(body: str | bytes, metric: MetricConfig) -> Counted:
     """Read a metric from the body of `GET /api/v1/collections/{collection}/metrics/{metric}`."""
-    answer = _exact_json(body)
+    answer = exact_json(body)
     groups = {_key(group["group"], metric): group for group in answer["groups"]}
     return Counted(
         groups={key: group["values"] for key, group in groups.items()},
@@ -259,7 +262,7 @@ def from_answer(body: str | bytes, metric: MetricConfig) -> Counted:
 
 
 def _fragments(group: MetricGroup) -> dict[str, Any]:
-    return {name: _exact_json(fragment) for name, fragment in group.group.items()}
+    return {name: exact_json(fragment) for name, fragment in group.group.items()}
 
 
 def _key(group: Mapping[str, Any], metric: MetricConfig) -> GroupKey:

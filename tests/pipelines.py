@@ -48,7 +48,7 @@ class Bench:
                 items=0,
                 collections=self.collections,
                 wanted={target.name: wanted for target in self.targets},
-                routes=tuple(Route(name, collection.where) for name, collection in self.collections.items()),
+                routes=tuple(Route.of(name, collection) for name, collection in self.collections.items()),
                 owner=f"worker-{id(object())}",
                 read_at={target.name: self.read_at or time.time() for target in self.targets},
             ),

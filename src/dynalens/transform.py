@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from dynalens.change import Change, DecodeError, Document, render
-from dynalens.config import Scalar
+from dynalens.config import DEFAULT_ITEM_TYPE, CollectionConfig, Scalar
 from dynalens.errors import ConfigError
 
 Condition = Callable[[Document], bool]
@@ -26,6 +26,11 @@ class Route:
         collection: The collection's name.
         where: Top-level attributes and the values that they must equal, of the same type and, for numbers, in value:
             1 equals the numbers `1` and `1.0`, never the string `1`. None equals NULL, not a missing attribute.
+        item_type: What the item's type must be, beside `where`; None takes every type. An item's type is the string
+            in its type attribute as `str.lower` writes it (`İ` becomes two characters, `ß` stays), nothing trimmed.
+            `default` takes every item without a type, and with one that is not in `named_types`.
+        type_attribute: The top-level attribute that holds an item's type.
+        named_types: The item types that other collections of the table take, for `default`.
 
     Raises:
         ConfigError: A value is infinite or not a number, which no attribute can equal.
@@ -33,15 +38,32 @@ class Route:
 
     collection: str
     where: Mapping[str, Scalar] = field(default_factory=dict)
+    item_type: str | None = None
+    type_attribute: str = "TYPE"
+    named_types: frozenset[str] = frozenset()
     _conditions: tuple[Condition, ...] = field(init=False, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, name: str, collection: CollectionConfig) -> Route:
+        """Make the route of a collection, as it stands in a `Config`."""
+        return cls(name, collection.where, collection.item_type, collection.type_attribute, collection.named_types)
 
     def __post_init__(self) -> None:
         # Compiled once: the hot loop compares rendered fragments and parses next to nothing.
-        conditions = tuple(_condition(name, value) for name, value in self.where.items())
-        object.__setattr__(self, "_conditions", conditions)
+        conditions = [_condition(name, value) for name, value in self.where.items()]
+        if self.item_type == DEFAULT_ITEM_TYPE:
+            conditions.append(_is_of_no_type(self.type_attribute, self.named_types))
+        elif self.item_type is not None:
+            conditions.append(_is_of_type(self.type_attribute, self.item_type))
+        object.__setattr__(self, "_conditions", tuple(conditions))
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether every item of the table belongs to the collection."""
+        return not self._conditions
 
     def takes(self, document: Document) -> bool:
-        """Whether the item meets the whole `where`."""
+        """Whether the item is of the item type and meets the whole `where`."""
         for condition in self._conditions:  # noqa: SIM110 - all() would make a generator for each document
             if not condition(document):
                 return False
@@ -61,7 +83,7 @@ def route(change: Change, routes: Sequence[Route]) -> list[Routed]:
     A change upserts every collection that takes its new image, and deletes from those that took only its old one; from
     all others where nothing is known of what was before. A scanned row only upserts: it says nothing of the past.
     """
-    if len(routes) == 1 and not routes[0].where:
+    if len(routes) == 1 and routes[0].takes_all:
         return [Routed(routes[0].collection, change.new)]
     routed = []
     for candidate in routes:
@@ -105,18 +127,36 @@ def _condition(name: str, value: Scalar) -> Condition:
     return _is_number(name, number)
 
 
+def _is_of_type(attribute: str, item_type: str) -> Condition:
+    return lambda document: _type_of(document, attribute) == item_type
+
+
+def _is_of_no_type(attribute: str, named: frozenset[str]) -> Condition:
+    return lambda document: _type_of(document, attribute) not in named
+
+
+def _type_of(document: Document, attribute: str) -> str | None:
+    """Give the item's type in lower case; None where the attribute is missing or no string."""
+    fragment = document.fragments.get(attribute, b"")
+    if not fragment.startswith(b'"') or _is_binary(document, attribute):
+        return None
+    # Without an escape a JSON text is what stands between its quotes: several times as fast as parsing it.
+    text: str = json.loads(fragment) if b"\\" in fragment else fragment[1:-1].decode()
+    return text.lower()
+
+
+def _is_binary(document: Document, name: str) -> bool:
+    """Whether an attribute that reads like a string is binary: its base64 text. Only the type hints tell them apart."""
+    return b'"B"' in document.types and json.loads(document.types).get(name) == "B"
+
+
 def _reads(name: str, expected: bytes) -> Condition:
     return lambda document: document.fragments.get(name) == expected
 
 
 def _is_string(name: str, text: str) -> Condition:
     reads = _reads(name, render({name: {"S": text}}).fragments[name])
-
-    def meets(document: Document) -> bool:
-        # Binary reads like a string: its base64 text. Only the type hints, empty for most items, tell them apart.
-        return reads(document) and not (document.types and json.loads(document.types).get(name) == "B")
-
-    return meets
+    return lambda document: reads(document) and not _is_binary(document, name)
 
 
 def _is_number(name: str, expected: Decimal) -> Condition:

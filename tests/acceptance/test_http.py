@@ -98,12 +98,14 @@ def test_status_tells_all_of_every_collection_and_target(shared: Running) -> Non
     status = shared.client.get("/api/v1/status").json()
     assert (status["version"], status["started_at"], status["dead_letters"]) == ("1.2.3", 1754550000.0, 2)
     assert status["positions"] == [{"table": "Donations", "target": "sql", "partition": "shardId-2", "position": "111"}]
-    sql, metrics, users = status["collections"]
+    sql, search, metrics, users, users_searched = status["collections"]
     assert (sql["phase"], sql["ready"], sql["documents"], sql["dead_letters"]) == ("streaming", True, 1, 0)
     assert (metrics["target"], metrics["documents"], metrics["dead_letters"]) == ("metrics", None, 1)
     assert (metrics["caught_up"], metrics["waiting"]) == (False, 10)
     assert metrics["lag_seconds"] >= 2.5
     assert (users["phase"], users["progress"], users["ready"]) == ("backfilling", 0.4, False)
+    assert (search["target"], search["phase"], search["documents"]) == ("search", "streaming", 1)
+    assert (users_searched["target"], users_searched["ready"], users_searched["documents"]) == ("search", True, 0)
 
 
 def test_status_shows_gaps_and_still_answers_when_a_target_does_not(served: Running, fakes: Fakes) -> None:
@@ -452,7 +454,7 @@ def test_a_redrive_asked_for_wrongly(body: dict[str, Any], shared: Running) -> N
 def test_the_home_page_lists_every_route_and_loads_nothing(shared: Running) -> None:
     page = shared.client.get("/").text
     paths = shared.client.get("/openapi.json").json()["paths"]
-    assert len(paths) == 14
+    assert len(paths) == 20
     assert all(f"<code>{path}</code>" in page for path in paths)
     assert "src=" not in page
     assert "http" not in page
@@ -476,7 +478,7 @@ def test_a_wrong_method_is_answered_with_those_allowed(shared: Running) -> None:
         ("DELETE", "/healthz", "GET"),
         ("PUT", REDRIVE, "GET, POST"),
         ("POST", "/openapi.json", "GET, HEAD"),
-        ("PROPFIND", "/", "GET"),
+        ("PROPFIND", "/", "GET, HEAD"),
     ):
         answer = shared.client.request(method, path)
         assert refused(answer, 405, "method_not_allowed")["hint"] == f"Allowed: {allowed}"

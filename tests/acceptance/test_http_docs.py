@@ -12,16 +12,22 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from dynalens.search.dsl import limits as dsl_limits
+from dynalens.search.dsl import read_body
+from dynalens.search.parameters import read_parameters
 from dynalens.server import limits
 from dynalens.server.routes import all_routes
 from tests.fakes import world
 from tests.services.missing import ServiceMissingError, skip_or_fail
 from tests.serving import Running, running
 
-PAGE = (Path(__file__).parents[2] / "docs" / "http-api.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "http-api.md").read_text()
+SEARCH_PAGE = (DOCS / "search.md").read_text()
 ADDRESS = "http://127.0.0.1:7070"
 EXAMPLES = re.findall(r"```sh\n(curl .*?)\n```\n(?:\n```json\n(.*?)\n```)?", PAGE, re.DOTALL)
 
@@ -62,11 +68,13 @@ def curl(command: str, served: Running) -> str:
 
 
 def exactly(text: str) -> Any:  # noqa: ANN401 - any JSON value
-    return json.loads(text, parse_float=Decimal)
+    answer = json.loads(text, parse_float=Decimal)
+    # How long it took is the one thing that another run answers differently.
+    return {name: value for name, value in answer.items() if name not in {"took", "took_ms"}}
 
 
 def test_the_page_has_examples() -> None:
-    assert len(EXAMPLES) == PAGE.count("```sh\n") == PAGE.count("\ncurl ") == 12
+    assert len(EXAMPLES) == PAGE.count("```sh\n") == PAGE.count("\ncurl ") == 15
 
 
 @pytest.mark.parametrize(
@@ -97,5 +105,29 @@ def test_every_limit_on_the_page_is_the_one_that_holds() -> None:
         f"every {limits.HEARTBEAT_SECONDS:g} s",
         f"nothing for {limits.STUCK_SECONDS:g} s",
         f"{limits.VIEWERS:,} viewers",
+        f"time of a search ({limits.SEARCH_SECONDS:g} s)",
     ):
         assert phrase in PAGE, phrase
+
+
+def test_every_limit_on_the_page_of_searches_is_the_one_that_holds() -> None:
+    for row in (
+        f"time of one search, count or page | {limits.SEARCH_SECONDS:g} s",
+        f"documents of one answer | {limits.SEARCH_ANSWER_BYTES >> 20} MiB",
+        f"body | {limits.BODY_BYTES >> 20} MiB, {limits.JSON_DEPTH} levels",
+        f"`from` and `size` together | {dsl_limits.WINDOW:,}",
+        f"queries within each other; in one search | {dsl_limits.QUERY_DEPTH}; {dsl_limits.CLAUSES:,}",
+        f"values of one `terms` or `ids` | {dsl_limits.VALUES:,}",
+        f"text of one query | {dsl_limits.TEXT_CHARACTERS:,} characters",
+        f"values of one facet | {dsl_limits.SORT_KEYS}; {dsl_limits.FACETS}; {dsl_limits.FACET_VALUES:,}",
+        f"searches at once, waiting ones included | {limits.SEARCHES + limits.SEARCHES_WAITING}",
+        f"scrolls at once; how long one is kept | {limits.SCROLLS}; {limits.SCROLL_SECONDS:g} s",
+    ):
+        assert f"{row} |" in SEARCH_PAGE, row
+
+
+def test_every_query_on_the_page_of_searches_is_understood() -> None:
+    [body] = re.findall(r"```json\n(.*?)\n```", SEARCH_PAGE, re.DOTALL)
+    read_body(json.loads(body))
+    [url] = re.findall(r"```\nGET (\S+ \S+)\n```", SEARCH_PAGE)
+    read_parameters(parse_qsl(urlsplit(url).query))

@@ -1,8 +1,9 @@
 """Every implementation of `Target`, and how the contract suite looks into each.
 
 An adapter opens an implementation in a folder, and gives what its readers see as `{document id: observation}`. What can
-be observed differs: `sql` and the fake give whole documents back; `metrics` keeps only what it was asked to count, so
-there each document's id is a group of its own and the sum of its attribute `n` tells which document stands behind it.
+be observed differs: `sql`, `search` and the fake give whole documents back; `metrics` keeps only what it was asked to
+count, so there each document's id is a group of its own and the sum of its attribute `n` tells which document stands
+behind it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import Protocol
 
 from dynalens.change import Document, KeySchema, document_id
 from dynalens.config import CollectionConfig
-from dynalens.target import DocumentReader, Generation, MetricReader, SqlReader, Target, Write
+from dynalens.search import SearchRequest
+from dynalens.target import DocumentReader, Generation, MetricReader, SearchReader, SqlReader, Target, Write
 from dynalens.testing.memory import MemoryTarget
 
 TABLE, OTHER_TABLE = "Donations", "People"
@@ -129,12 +131,43 @@ class MetricsSubject:
         self.target = self._open()
 
 
+class SearchTarget(Target, DocumentReader, SearchReader, Protocol):
+    """What `open_search` gives."""
+
+
+class SearchSubject:
+    """Tantivy in this process."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.target: Target = self._open()
+
+    def _open(self) -> Target:
+        from dynalens.target.search import open_search
+
+        self._search: SearchTarget = open_search("tantivy://./search", folder=self._folder)
+        return self._search
+
+    def documents(self, collection: str) -> dict[str, object]:
+        answer = self._search.search(collection, SearchRequest(size=10_000))
+        assert answer.total == len(answer.hits) == len({hit.id for hit in answer.hits}), "a document is shown twice"
+        return {hit.id: hit.document for hit in answer.hits}
+
+    def seen(self, document: Document) -> object:
+        return document.json
+
+    def reopen(self) -> None:
+        self.target.close()
+        self.target = self._open()
+
+
 IMPLEMENTATIONS: Mapping[str, Callable[[Path], Subject]] = {
     "memory": MemorySubject,
     "sql": SqlSubject,
     "metrics": MetricsSubject,
+    "search": SearchSubject,
 }
-DURABLE = ("sql", "metrics")
+DURABLE = ("sql", "metrics", "search")
 """Those that outlive the process that wrote to them."""
 
 

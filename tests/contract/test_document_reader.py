@@ -23,7 +23,7 @@ def readable(target: Target) -> ReadableTarget:
     return cast("ReadableTarget", target)
 
 
-pytestmark = pytest.mark.parametrize("subject", ["memory", "sql"], indirect=True)
+pytestmark = pytest.mark.parametrize("subject", ["memory", "sql", "search"], indirect=True)
 
 
 @pytest.mark.parametrize("attributes", ATTRIBUTES.values(), ids=ATTRIBUTES)

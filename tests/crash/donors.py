@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 from dynalens.change import KeySchema
 from dynalens.config import CollectionConfig
 from tests.donations import PLATFORMS, donation, key
-from tests.oracle import Counted, Differences, differences, from_answer
+from tests.oracle import Counted, Differences, Plain, differences, exact_json, from_answer
 from tests.up import DONATION_METRICS, Up
 from tests.waiting import observed
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+Kept = Literal["sql", "search"]
+SERVED: tuple[Kept, ...] = ("sql", "search")
+"""Targets that give whole documents back."""
 
 TABLE = "Donations"
 KEYS = KeySchema(("email", "donatedAt"))
@@ -52,12 +57,15 @@ class Donors:
 
 
 class Served:
-    """What a running `dynalens up` serves, for the oracle."""
+    """What a running `dynalens up` serves, for the oracle: documents as one of its targets gives them, and metrics."""
 
-    def __init__(self, up: Up) -> None:
+    def __init__(self, up: Up, target: Kept) -> None:
         self._up = up
+        self._target = target
 
-    def documents(self, collection: str) -> dict[str, str | bytes]:
+    def documents(self, collection: str) -> Mapping[str, Plain]:
+        if self._target == "search":
+            return searched(self._up, collection)
         return {row[0]: row[1] for row in self._up.sql(f"SELECT _id, _doc FROM {collection}")}  # noqa: S608 - own names
 
     def metric(self, collection: str, metric: str) -> Counted:
@@ -65,16 +73,36 @@ class Served:
         return from_answer(answer.content, DONATIONS.metrics[metric])
 
 
+def searched(up: Up, collection: str) -> dict[str, Plain]:
+    """Give all documents that search knows of, page by page."""
+    found: dict[str, Plain] = {}
+    after: dict[str, Any] = {}
+    while True:
+        body = {"size": 5_000, "sort": ["_id"], **after}
+        answer = up.client.post(f"/{collection}/_search", json=body).raise_for_status()
+        hits = exact_json(answer.content)["hits"]["hits"]
+        if not hits:
+            return found
+        assert not found.keys() & {hit["_id"] for hit in hits}, "a document is shown twice"
+        found |= {hit["_id"]: hit["_source"] for hit in hits}
+        after = {"search_after": hits[-1]["sort"]}
+
+
 def assert_equal_in_the_end(client: DynamoDBClient, up: Up) -> None:
-    """Documents, columns of SQL and metrics come to equal the table, as the oracle computes it."""
+    """Documents in search and SQL, columns of SQL and metrics come to equal the table, as the oracle computes it."""
     observed(up.is_ready, timeout=120)
-    found = Differences()
+    found: dict[str, Differences] = {}
 
     def equal() -> bool:
-        nonlocal found
-        found = differences(client, KEYS, "donations", DONATIONS, Served(up))
-        return not found
+        for target in SERVED:
+            found[target] = differences(client, KEYS, "donations", DONATIONS, Served(up, target))
+        return not any(found.values())
 
     observed(equal, timeout=60)
-    total = up.get("/api/v1/collections/donations/metrics/by_platform")["total"]
+    answer = up.get("/api/v1/collections/donations/metrics/by_platform")
+    total = answer["total"]
     assert up.sql("SELECT count(), sum(amount) FROM donations") == [[total["count"], total["amount_sum"]]]
+    for group in answer["groups"]:
+        query = {"query": {"term": group["group"]}}
+        counted = up.client.post("/donations/_count", json=query).raise_for_status().json()["count"]
+        assert counted == group["values"]["count"]

@@ -32,12 +32,20 @@ PATH = st.one_of(
     PART.map("/api/v1/dead-letters/{}".format),
     st.builds("/api/v1/collections/{}/documents/{}".format, PART, PART),
     st.builds("/api/v1/collections/{}/metrics/{}".format, PART, PART),
+    st.builds("/api/v1/collections/{}/search".format, PART),
+    st.builds("/{}/{}".format, PART, st.sampled_from(["_search", "_count", "_doc/1", "_search/scroll"])),
+    st.builds("/donations/_doc/{}".format, PART),
+    st.builds("/_search/scroll/{}".format, PART),
+    st.sampled_from(["/_search", "/_search/scroll", "/donations/_search", "/api/v1/collections/donations/search"]),
     PART.map("/{}".format),
 )
+SEARCH_PARAMETERS = ["q", "fields", "filter", "facet", "sort", "from", "size", "highlight", "scroll", "scroll_id"]
 QUERY = st.lists(
     st.builds(
         "{}={}".format,
-        st.sampled_from(["metrics", "collections", "caught_up", "limit", "state", "collection", "format", "x"]),
+        st.sampled_from(
+            ["metrics", "collections", "caught_up", "limit", "state", "collection", "format", "x", *SEARCH_PARAMETERS]
+        ),
         PART,
     ),
     max_size=3,
@@ -48,7 +56,29 @@ JSON = st.recursive(
     max_leaves=10,
 )
 FIELDS = st.fixed_dictionaries({}, optional=dict.fromkeys(("query", "parameters", "format", "numbers", "more"), JSON))
+CLAUSES = st.recursive(
+    st.builds(
+        lambda kind, name, value: {kind: {name: value}},
+        st.sampled_from(["match", "term", "terms", "range", "prefix", "fuzzy", "multi_match", "query_string", "ids"]),
+        st.one_of(st.sampled_from(["query", "values", "fields", "email", "_id"]), ANYTHING),
+        st.one_of(JSON, st.dictionaries(st.sampled_from(["query", "value", "gte", "lt", "fuzziness", "boost"]), JSON)),
+    ),
+    lambda inner: st.fixed_dictionaries(
+        {"bool": st.dictionaries(st.sampled_from(["must", "should", "filter"]), st.lists(inner, max_size=3))}
+    ),
+    max_leaves=5,
+)
+SEARCH = st.fixed_dictionaries(
+    {},
+    optional={
+        "query": st.one_of(CLAUSES, JSON),
+        **dict.fromkeys(("from", "size", "sort", "search_after", "highlight", "_source", "track_total_hits"), JSON),
+        "scroll_id": JSON,
+        "min_score": JSON,
+    },
+)
 BODY = st.one_of(
+    SEARCH.map(lambda value: json.dumps(value).encode()),
     st.binary(max_size=200),
     JSON.map(lambda value: json.dumps(value).encode()),
     FIELDS.map(lambda value: json.dumps(value).encode()),
@@ -59,7 +89,14 @@ HEADERS = st.lists(
         st.sampled_from(["Content-Type", "Accept", "Origin", "Last-Event-ID", "Upgrade", "Connection", "Expect", "X"]),
         st.one_of(
             st.sampled_from(
-                ["application/json", "application/json; charset=utf-16", "text/plain", "websocket", "close"]
+                [
+                    "application/json",
+                    "application/json; charset=utf-16",
+                    "application/vnd.elasticsearch+json",
+                    "text/plain",
+                    "websocket",
+                    "close",
+                ]
             ),
             st.text(st.characters(min_codepoint=33, max_codepoint=255), max_size=20),
         ),
@@ -108,7 +145,20 @@ def test_no_request_makes_the_server_fail(
 
 
 @settings(max_examples=EXAMPLES)
-@given(path=st.sampled_from(["/api/v1/sql", "/api/v1/dead-letters/redrive"]), body=BODY)
+@given(
+    path=st.sampled_from(
+        [
+            "/api/v1/sql",
+            "/api/v1/dead-letters/redrive",
+            "/api/v1/collections/donations/search",
+            "/donations/_search",
+            "/donations/_search?scroll=1ms",
+            "/donations/_count",
+            "/_search/scroll",
+        ]
+    ),
+    body=BODY,
+)
 def test_no_body_makes_the_server_fail(served: Running, path: str, body: bytes) -> None:
     answer = served.client.post(path, content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code < 500, answer.text

@@ -17,6 +17,7 @@ from dynalens.config import (
     ConfigFileError,
     MetricConfig,
     PublishConfig,
+    SearchConfig,
     SourceConfig,
     SumConfig,
     TargetsConfig,
@@ -70,10 +71,17 @@ def metric(settings: str) -> str:
     return f"collections:\n  donations:\n    table: Donations\n    metrics:\n      by_platform: {{{settings}}}\n"
 
 
+def two_of_a_table(one: str, other: str) -> str:
+    """Give a file with two collections of one table, in lines 2 and 3."""
+    return f"collections:\n  a: {{table: Shop, {one}}}\n  b: {{table: Shop, {other}}}\n"
+
+
 def test_three_lines_are_a_working_file(tmp_path: Path) -> None:
     config = read(tmp_path, MINIMAL)
     assert config.collections == {"donations": CollectionConfig(table="Donations")}
-    assert config.targets == TargetsConfig(sql="chdb://./data/sql", metrics="valkey://embedded")
+    assert config.targets == TargetsConfig(
+        search="tantivy://./data/search", sql="chdb://./data/sql", metrics="valkey://embedded"
+    )
     assert (config.server.host, config.server.port) == ("127.0.0.1", 7070)
     assert config.data_folder == tmp_path / "data"
 
@@ -100,6 +108,20 @@ def test_scenario_1_reads_as_it_is_written(tmp_path: Path) -> None:
 
 def test_named_targets_are_the_only_ones(tmp_path: Path) -> None:
     assert read(tmp_path, MINIMAL + "targets: {sql: 'chdb:///srv/sql'}").targets == TargetsConfig(sql="chdb:///srv/sql")
+
+
+@pytest.mark.parametrize(
+    ("written", "fields"),
+    [("{}", ()), ("{fields: title}", ("title",)), ("{fields: [address.city, title]}", ("address.city", "title"))],
+)
+def test_paths_of_a_collection_are_declared_for_search(tmp_path: Path, written: str, fields: tuple[str, ...]) -> None:
+    config = read(tmp_path, MINIMAL + f"    search: {written}\n")
+    assert config.collections["donations"].search == SearchConfig(fields=fields)
+
+
+def test_search_alone_keeps_a_collection(tmp_path: Path) -> None:
+    targets = read(tmp_path, MINIMAL + "targets: {search: 'tantivy:///srv/search'}").targets
+    assert targets == TargetsConfig(search="tantivy:///srv/search")
 
 
 def test_group_by_takes_one_name_or_a_list(tmp_path: Path) -> None:
@@ -363,6 +385,28 @@ def test_passwords_are_masked(url: str, shown: str) -> None:
             ),
         ),
         (
+            MINIMAL + "    search: [title]\n",
+            (
+                "4: collections.donations.search: [title] is a list. "
+                "Write settings under it, for example search: {fields: [address.city, title]}."
+            ),
+        ),
+        (
+            MINIMAL + "    search: {fields: {title: true}}\n",
+            (
+                "4: collections.donations.search.fields: {title: true} is a mapping. "
+                "Write a name or a list of names, for example fields: [address.city, title]."
+            ),
+        ),
+        (
+            MINIMAL + "    item_type: 5\n",
+            '4: collections.donations.item_type: 5 is a number. Write it in quotes: "5".',
+        ),
+        (
+            MINIMAL + "    item_type: ''\n    type_attribute: kind\n",
+            "4: collections.donations.item_type: is empty. Write text, for example item_type: order.",
+        ),
+        (
             MINIMAL + "source:\n  scan_read_units: 0\n",
             "5: source.scan_read_units: 0 is too small. Write a number above 0.",
         ),
@@ -387,8 +431,7 @@ def test_an_error_of_shape_says_what_to_write(tmp_path: Path, text: str, error: 
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        (MINIMAL + "targets: {search: 'tantivy://./data/search'}\n", "4: targets.search"),
-        (MINIMAL + "    search: {geo: {location: [lat, lon]}}\n", "4: collections.donations.search"),
+        (MINIMAL + "    search: {geo: {location: [lat, lon]}}\n", "4: collections.donations.search.geo"),
         (MINIMAL + "dashboards: dashboards/*.yaml\n", "4: dashboards"),
         (MINIMAL + "queries: queries/*.sql\n", "4: queries"),
         (metric("count: true, every: 1m"), "5: collections.donations.metrics.by_platform.every"),
@@ -526,13 +569,20 @@ def test_what_a_later_version_brings_is_refused_by_name(tmp_path: Path, text: st
         ),
         (
             MINIMAL + "targets: {}\n    \n",
-            "4: targets: names no target. Write sql, metrics or both, or remove it for the embedded ones.",
+            "4: targets: names no target. Write search, sql or metrics, or remove it for the embedded ones.",
         ),
         (
             MINIMAL + "targets:\n  sql: clickhouse://host/db\n",
             (
                 "5: targets.sql: clickhouse://host/db is for a later version of Dynalens. "
                 "Write for example chdb://./data/sql."
+            ),
+        ),
+        (
+            MINIMAL + "targets:\n  search: https://host:9200\n",
+            (
+                "5: targets.search: https://host:9200 is for a later version of Dynalens. "
+                "Write for example tantivy://./data/search."
             ),
         ),
         (
@@ -559,6 +609,53 @@ def test_what_a_later_version_brings_is_refused_by_name(tmp_path: Path, text: st
             (
                 "2: collections.donations: is kept nowhere. "
                 "Write metrics for it, or targets.sql, for example chdb://./data/sql."
+            ),
+        ),
+        (
+            MINIMAL + "    search: {fields: title}\ntargets: {sql: 'chdb://./data/sql'}\n",
+            (
+                "4: collections.donations.search: needs a target that is not there. "
+                "Write targets.search, for example tantivy://./data/search."
+            ),
+        ),
+        (
+            MINIMAL + "    search: {fields: [title, address.city, title]}\n",
+            "4: collections.donations.search.fields[2]: title stands there twice. Remove one of them.",
+        ),
+        (
+            MINIMAL + f"    search: {{fields: [{', '.join(f'f{number}' for number in range(501))}]}}\n",
+            "4: collections.donations.search.fields: holds 501 paths. Write at most 500.",
+        ),
+        (
+            MINIMAL + "    item_type: Order\n",
+            (
+                "4: collections.donations.item_type: Order has upper-case letters. "
+                "Types are compared in lower case: write it so."
+            ),
+        ),
+        (
+            MINIMAL + "    item_type:\n",
+            "4: collections.donations.item_type: is empty. Write text, for example item_type: order.",
+        ),
+        (
+            MINIMAL + "    type_attribute: kind\n",
+            (
+                "4: collections.donations.type_attribute: kind says where a type stands, not which one to take. "
+                "Write item_type too."
+            ),
+        ),
+        (
+            two_of_a_table("item_type: order", "item_type: default, type_attribute: kind"),
+            (
+                "3: collections.b.type_attribute: kind is another one than that of a, of the same table. "
+                "Write the same attribute in both."
+            ),
+        ),
+        (
+            two_of_a_table("item_type: order, type_attribute: kind", "item_type: default"),
+            (
+                "3: collections.b.type_attribute: is another one than that of a, of the same table. "
+                "Write the same attribute in both."
             ),
         ),
         (
@@ -766,29 +863,83 @@ def test_a_fingerprint_never_changes_by_itself() -> None:
     """Kept in position stores: another digest for the same settings would rebuild everybody's collections."""
     assert fingerprint(DONATIONS, "sql") == "8a19b4570f0815de19825efd7752181b"
     assert fingerprint(DONATIONS, "metrics") == "96542be207c5f7812433caaf416fad29"
+    assert fingerprint(DONATIONS, "search") == "8a19b4570f0815de19825efd7752181b"
+
+
+EVERYWHERE = {"search", "sql", "metrics"}
 
 
 @pytest.mark.parametrize(
-    ("changed", "sql", "metrics"),
+    ("changed", "rebuilt"),
     [
-        (DONATIONS.model_copy(), False, False),
-        (DONATIONS.model_copy(update={"table": "Others"}), True, True),
-        (DONATIONS.model_copy(update={"where": {"TYPE": "user"}}), True, True),
-        (with_metric(count=False), False, True),
-        (with_metric(group_by=("b",)), False, True),
-        (with_metric(where={"a": 1}), False, True),
-        (with_metric(publish=PublishConfig(key="{a}")), False, True),
+        (DONATIONS.model_copy(), set()),
+        (DONATIONS.model_copy(update={"table": "Others"}), EVERYWHERE),
+        (DONATIONS.model_copy(update={"where": {"TYPE": "user"}}), EVERYWHERE),
+        (DONATIONS.model_copy(update={"item_type": "user"}), EVERYWHERE),
+        (DONATIONS.model_copy(update={"item_type": "default"}), EVERYWHERE),
+        (DONATIONS.model_copy(update={"search": SearchConfig(fields=("a.b",))}), {"search"}),
+        (with_metric(count=False), {"metrics"}),
+        (with_metric(group_by=("b",)), {"metrics"}),
+        (with_metric(where={"a": 1}), {"metrics"}),
+        (with_metric(publish=PublishConfig(key="{a}")), {"metrics"}),
     ],
 )
-def test_a_fingerprint_follows_what_a_target_holds(changed: CollectionConfig, *, sql: bool, metrics: bool) -> None:
-    assert (fingerprint(changed, "sql") != fingerprint(DONATIONS, "sql")) is sql
-    assert (fingerprint(changed, "metrics") != fingerprint(DONATIONS, "metrics")) is metrics
+def test_a_fingerprint_follows_what_a_target_holds(changed: CollectionConfig, rebuilt: set[str]) -> None:
+    different = {target for target in EVERYWHERE if fingerprint(changed, target) != fingerprint(DONATIONS, target)}
+    assert different == rebuilt
+
+
+def of_type(item_type: str | None, table: str = "Shop", **settings: object) -> CollectionConfig:
+    return CollectionConfig(table=table, item_type=item_type).model_copy(update=settings)
+
+
+REST = of_type("default")
+
+
+@pytest.mark.parametrize(
+    ("others", "rebuilt"),
+    [
+        ({"orders": of_type("order")}, False),
+        ({"paid": of_type("order", where={"paid": True}), "open": of_type("order", where={"paid": False})}, False),
+        ({"orders": of_type("order"), "all": of_type(None), "more": of_type("default")}, False),
+        ({"orders": of_type("order"), "elsewhere": of_type("user", "Users")}, False),
+        ({"orders": of_type("order"), "users": of_type("user")}, True),
+        ({"users": of_type("user")}, True),
+        ({}, True),
+    ],
+)
+def test_the_default_collection_is_rebuilt_when_another_item_type_comes_or_goes(
+    others: Mapping[str, CollectionConfig], *, rebuilt: bool
+) -> None:
+    before = Config(collections={"rest": REST, "orders": of_type("order")}).collections
+    after = Config(collections={"rest": REST, **others}).collections
+    assert (fingerprint(after["rest"], "sql") != fingerprint(before["rest"], "sql")) is rebuilt
+    assert all(fingerprint(after[name], "sql") == fingerprint(others[name], "sql") for name in others if name != "more")
+
+
+def test_a_collection_among_others_knows_the_types_that_they_name(tmp_path: Path) -> None:
+    text = """\
+collections:
+  orders: {table: Shop, item_type: order}
+  rest: {table: Shop, item_type: default}
+  users: {table: Users, item_type: user}
+"""
+    collections = read(tmp_path, text).collections
+    assert collections["rest"].named_types == {"order"}
+    assert collections["orders"].named_types == set()
+    assert REST.named_types == set(), "what was given stays as it is"
+
+
+def test_the_attribute_of_a_type_counts() -> None:
+    assert fingerprint(of_type("user", type_attribute="kind"), "sql") != fingerprint(of_type("user"), "sql")
 
 
 def test_the_order_of_settings_does_not_count() -> None:
     one = CollectionConfig(table="Donations", where={"a": 1, "b": 2})
     other = CollectionConfig(table="Donations", where={"b": 2, "a": 1})
     assert fingerprint(one, "sql") == fingerprint(other, "sql")
+    paths = [SearchConfig(fields=("a", "b.c")), SearchConfig(fields=("b.c", "a"))]
+    assert len({fingerprint(one.model_copy(update={"search": search}), "search") for search in paths}) == 1
 
 
 def test_the_type_of_a_value_counts() -> None:
@@ -830,9 +981,8 @@ def test_every_setting_is_documented() -> None:
 
 def test_every_example_of_the_page_is_a_working_file(tmp_path: Path) -> None:
     examples = re.findall(r"```yaml\n(.*?)```", (DOCS / "configuration.md").read_text(), re.DOTALL)
-    assert len(examples) == 2
-    for example in examples:
-        assert read(tmp_path, example).collections["donations"].table == "Donations"
+    tables = [{collection.table for collection in read(tmp_path, text).collections.values()} for text in examples]
+    assert tables == [{"Donations"}, {"Donations"}, {"Shop"}]
 
 
 def test_the_errors_of_the_page_are_those_that_are_printed(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from dynalens.config.document import Problem
 from dynalens.config.fingerprint import fingerprint
 from dynalens.config.loading import ConfigFileError, described, load, load_server, place_text
 from dynalens.config.model import (
+    DEFAULT_ITEM_TYPE,
     EMBEDDED_METRICS,
+    EMBEDDED_SEARCH,
     EMBEDDED_SQL,
     CollectionConfig,
     Config,
@@ -12,6 +14,7 @@ from dynalens.config.model import (
     Name,
     PublishConfig,
     Scalar,
+    SearchConfig,
     Section,
     ServerConfig,
     SourceConfig,
@@ -22,7 +25,9 @@ from dynalens.config.model import (
 from dynalens.config.schema import json_schema
 
 __all__ = [
+    "DEFAULT_ITEM_TYPE",
     "EMBEDDED_METRICS",
+    "EMBEDDED_SEARCH",
     "EMBEDDED_SQL",
     "CollectionConfig",
     "Config",
@@ -32,6 +37,7 @@ __all__ = [
     "Problem",
     "PublishConfig",
     "Scalar",
+    "SearchConfig",
     "Section",
     "ServerConfig",
     "SourceConfig",

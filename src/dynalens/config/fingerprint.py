@@ -5,24 +5,32 @@ from __future__ import annotations
 import hashlib
 import json
 
-from dynalens.config.model import CollectionConfig
+from dynalens.config.model import DEFAULT_ITEM_TYPE, CollectionConfig
+
+_ROUTED_BY = frozenset({"table", "where", "item_type", "type_attribute"})
 
 
 def fingerprint(collection: CollectionConfig, target: str) -> str:
     """Give a digest of the settings that define a generation's content in a target.
 
-    For every target that is the table and `where`. For `metrics` it is also its metrics, names for other applications
-    included, so that changed ones are published anew. The order of a mapping does not count, and a setting at its
-    default counts as left out: a new version of Dynalens with a new setting rebuilds nothing.
+    For every target that is the table and which of its items belong to the collection; for the item type `default` that
+    includes the types that others name. For `metrics` it is also its metrics, names for other applications included,
+    so that changed ones are published anew; for `search` it is also how it is searched. The order of a mapping and of
+    paths does not count, and a setting at its default counts as left out: a new version of Dynalens with a new setting
+    rebuilds nothing.
 
     Args:
-        collection: The collection as configured.
+        collection: The collection, as it stands in a `Config`.
         target: `sql`, `metrics` or `search`.
 
     Returns:
         32 hexadecimal digits.
     """
-    included = {"table", "where", "metrics"} if target == "metrics" else {"table", "where"}
-    settings = collection.model_dump(mode="json", include=included, exclude_defaults=True)
+    own = {target} & {"metrics", "search"}
+    settings = collection.model_dump(mode="json", include={*_ROUTED_BY, *own}, exclude_defaults=True)
+    if "search" in settings:
+        settings["search"]["fields"].sort()
+    if collection.item_type == DEFAULT_ITEM_TYPE:
+        settings["named_types"] = sorted(collection.named_types)
     text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]

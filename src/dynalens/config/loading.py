@@ -11,7 +11,15 @@ from pydantic import ValidationError
 
 from dynalens.config import rules
 from dynalens.config.document import Document, Place, Problem, read_document
-from dynalens.config.model import Config, MetricConfig, Section, ServerConfig, SourceConfig, TargetsConfig
+from dynalens.config.model import (
+    Config,
+    MetricConfig,
+    SearchConfig,
+    Section,
+    ServerConfig,
+    SourceConfig,
+    TargetsConfig,
+)
 from dynalens.config.shape import shape_problems, unknown_message
 from dynalens.errors import ConfigError
 
@@ -138,8 +146,12 @@ def _findings(values: Mapping[str, Any]) -> Iterator[rules.Finding]:
     for name, section in collections.items():
         place = ("collections", name)
         yield from _below(place, rules.table_findings(section.get("table")))
-        if targets and (targets.sql or targets.metrics):
-            yield from _below(place, rules.kept_findings(targets, has_metrics=bool(section.get("metrics"))))
+        yield from _below(place, rules.type_findings(section))
+        if search := _sound(SearchConfig, section.get("search")):
+            yield from _below((*place, "search"), rules.search_findings(search))
+        if targets and (targets.search or targets.sql or targets.metrics):
+            yield from _below(place, rules.kept_findings(targets, section))
+    yield from _below(("collections",), rules.type_attribute_findings(collections))
     yield from _metrics_findings(collections)
 
 

@@ -7,11 +7,11 @@ error of a file is found in one reading.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, WithJsonSchema, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")]
@@ -26,6 +26,13 @@ Scalar = str | int | float | bool | None
 Where = dict[AttributeName, Annotated[Scalar, WithJsonSchema({"type": ["string", "number", "boolean", "null"]})]]
 """Attributes, and the values that they must equal."""
 
+DEFAULT_ITEM_TYPE = "default"
+"""The item type of a collection that takes what no other collection of its table names."""
+
+MOST_SEARCH_FIELDS = 500
+"""Paths that a collection may declare for search: half of those that are indexed by name at most."""
+
+EMBEDDED_SEARCH = "tantivy://./data/search"
 EMBEDDED_SQL = "chdb://./data/sql"
 EMBEDDED_METRICS = "valkey://embedded"
 
@@ -74,7 +81,8 @@ class SourceConfig(Section):
 class TargetsConfig(Section):
     """Where collections are kept: one URL per kind of target. A kind that is left out is not kept."""
 
-    later = frozenset({"search"})
+    search: str | None = Field(default=None, examples=[EMBEDDED_SEARCH])
+    """Search: `tantivy://FOLDER` runs in this process and keeps its files in the folder."""
 
     sql: str | None = Field(default=None, examples=[EMBEDDED_SQL])
     """SQL: `chdb://FOLDER` runs in this process and keeps its files in the folder."""
@@ -112,18 +120,21 @@ def _as_list(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
+_ONE_NAME = {"type": "string", "minLength": 1}
+_NAMES = {"type": "array", "items": _ONE_NAME, "uniqueItems": True}
+
 GroupBy = Annotated[
     tuple[AttributeName, ...],
     BeforeValidator(_as_list),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "minLength": 1},
-                {"type": "array", "items": {"type": "string", "minLength": 1}, "uniqueItems": True},
-            ]
-        }
-    ),
+    WithJsonSchema({"anyOf": [_ONE_NAME, _NAMES]}),
 ]
+
+Paths = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...],
+    BeforeValidator(_as_list),
+    WithJsonSchema({"anyOf": [_ONE_NAME, {**_NAMES, "maxItems": MOST_SEARCH_FIELDS}]}),
+]
+"""Attribute names joined by dots, such as `address.city`."""
 
 
 class MetricConfig(Section):
@@ -156,21 +167,57 @@ class MetricConfig(Section):
         return (*counted, *(f"{attribute}_sum" for attribute in self.sum))
 
 
+class SearchConfig(Section):
+    """How a collection is searched. Every attribute is, without a word here."""
+
+    later = frozenset({"geo"})
+
+    fields: Paths = Field(default=(), examples=[["address.city", "title"]])
+    """Paths, attribute names joined by dots, that can be searched by name however many other paths there are."""
+
+
 class CollectionConfig(Section):
     """The live copy of one table, or of one item type in it."""
-
-    later = frozenset({"search"})
 
     table: str = Field(examples=["Donations"])
     """The table's name."""
 
+    item_type: str | None = Field(default=None, min_length=1, examples=["order"])
+    """Item type, in lower case: an item belongs here where its type attribute, lower-cased, equals it. `default` takes
+    the items that have no such attribute, or one that is no string or names no item type of the table's collections."""
+
+    type_attribute: AttributeName = Field(default="TYPE", examples=["TYPE"])
+    """Attribute that names an item's type; the same one for all item types of a table."""
+
     where: Where = Field(default_factory=dict, examples=[{"TYPE": "user"}])
     """Attributes and the values that they must equal for an item to belong here."""
+
+    search: SearchConfig = Field(default=SearchConfig(), examples=[{"fields": ["address.city", "title"]}])
+    """How the collection is searched."""
 
     metrics: dict[Name, MetricConfig] = Field(
         default_factory=dict, examples=[{"by_platform": {"group_by": "platform", "count": True}}]
     )
     """Continuous aggregates of the collection, by name."""
+
+    _named_types: frozenset[str] = PrivateAttr(default=frozenset())
+
+    @property
+    def named_types(self) -> frozenset[str]:
+        """The item types, `default` not among them, that collections of the same table name.
+
+        Only a collection of item type `default` has them, once it is part of a `Config`: what it holds depends on them.
+        """
+        return self._named_types
+
+    def among(self, collections: Iterable[CollectionConfig]) -> Self:
+        """Give the collection as it is among all collections of a file: with its `named_types`."""
+        if self.item_type != DEFAULT_ITEM_TYPE:
+            return self
+        types = {other.item_type for other in collections if other.table == self.table} - {DEFAULT_ITEM_TYPE}
+        found = self.model_copy()
+        found._named_types = frozenset(filter(None, types))  # noqa: SLF001 - its own, just made
+        return found
 
 
 class ServerConfig(Section):
@@ -192,7 +239,8 @@ class Config(Section):
     """Where the tables are."""
 
     targets: TargetsConfig = Field(
-        default=TargetsConfig(sql=EMBEDDED_SQL, metrics=EMBEDDED_METRICS), examples=[{"sql": EMBEDDED_SQL}]
+        default=TargetsConfig(search=EMBEDDED_SEARCH, sql=EMBEDDED_SQL, metrics=EMBEDDED_METRICS),
+        examples=[{"sql": EMBEDDED_SQL}],
     )
     """Where collections are kept. Without it the embedded ones; with it only those that it names."""
 
@@ -204,6 +252,11 @@ class Config(Section):
 
     path: SkipJsonSchema[Path] = Field(default=Path("dynalens.yaml"), exclude=True, repr=False)
     """The file that this was read from. Set by `load`; no setting of the file."""
+
+    @field_validator("collections")
+    @classmethod
+    def _among_one_another(cls, collections: dict[str, CollectionConfig]) -> dict[str, CollectionConfig]:
+        return {name: collection.among(collections.values()) for name, collection in collections.items()}
 
     @property
     def data_folder(self) -> Path:

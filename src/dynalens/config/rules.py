@@ -6,14 +6,19 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 from urllib.parse import urlsplit
 
 from dynalens.config.document import Place
 from dynalens.config.model import (
     EMBEDDED_METRICS,
+    EMBEDDED_SEARCH,
     EMBEDDED_SQL,
+    MOST_SEARCH_FIELDS,
+    CollectionConfig,
     MetricConfig,
     PublishConfig,
+    SearchConfig,
     SourceConfig,
     TargetsConfig,
 )
@@ -36,10 +41,12 @@ _TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
 _TABLE_ARN = re.compile(r"arn:[^:]*:dynamodb:([^:]*):[^:]*:table/([^/]*)")
 
 _SCHEMES: Mapping[str, frozenset[str]] = {
+    "search": frozenset({"tantivy"}),
     "sql": frozenset({"chdb"}),
     "metrics": frozenset({"valkey", "valkeys", "redis", "rediss"}),
 }
 _LATER_SCHEMES: Mapping[str, frozenset[str]] = {
+    "search": frozenset({"http", "https", "opensearch+sigv4"}),
     "sql": frozenset({"clickhouse", "http", "https"}),
     "metrics": frozenset({"dynamodb"}),
 }
@@ -55,9 +62,9 @@ def source_findings(source: SourceConfig) -> Iterator[Finding]:
 
 def targets_findings(targets: TargetsConfig) -> Iterator[Finding]:
     """Check that at least one target is named, each by a URL of a kind that it understands."""
-    urls = {"sql": targets.sql, "metrics": targets.metrics}
+    urls = {"search": targets.search, "sql": targets.sql, "metrics": targets.metrics}
     if not any(urls.values()):
-        yield (), "names no target. Write sql, metrics or both, or remove it for the embedded ones."
+        yield (), "names no target. Write search, sql or metrics, or remove it for the embedded ones."
     for name, url in urls.items():
         if url is not None and (message := _url_message(name, url)):
             yield (name,), message
@@ -73,11 +80,56 @@ def table_findings(table: object) -> Iterator[Finding]:
         yield ("table",), "is no table name. Write 3 to 255 letters, digits, _, - and dots."
 
 
-def kept_findings(targets: TargetsConfig, *, has_metrics: bool) -> Iterator[Finding]:
+def type_findings(collection: Mapping[str, Any]) -> Iterator[Finding]:
+    """Check how a collection takes an item type; what is no text is an error of shape."""
+    if "item_type" not in collection:
+        if "type_attribute" in collection:
+            yield ("type_attribute",), "says where a type stands, not which one to take. Write item_type too."
+        return
+    item_type = collection["item_type"]
+    if item_type is None:
+        # Without it a collection takes every item of the table, which an unfinished line must not mean.
+        yield ("item_type",), "is empty. Write text, for example item_type: order."
+    if isinstance(item_type, str) and item_type != item_type.lower():
+        # Not shown in lower case: it may come from the environment, of which errors show nothing.
+        yield ("item_type",), "has upper-case letters. Types are compared in lower case: write it so."
+
+
+def type_attribute_findings(collections: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
+    """Check that an item has one type: that all item types of a table are read from one attribute."""
+    seen: dict[str, tuple[str, str]] = {}
+    missing = CollectionConfig.model_fields["type_attribute"].default
+    for name, section in collections.items():
+        table, attribute = section.get("table"), section.get("type_attribute", missing)
+        if section.get("item_type") is None or not isinstance(table, str) or not isinstance(attribute, str):
+            continue
+        first, expected = seen.setdefault(table, (name, attribute))
+        if attribute != expected:
+            message = f"is another one than that of {first}, of the same table. Write the same attribute in both."
+            yield (name, "type_attribute"), message
+
+
+def search_findings(search: SearchConfig) -> Iterator[Finding]:
+    """Check the paths that are declared for search."""
+    if len(search.fields) > MOST_SEARCH_FIELDS:
+        yield ("fields",), f"holds {len(search.fields)} paths. Write at most {MOST_SEARCH_FIELDS}."
+    seen: set[str] = set()
+    for index, path in enumerate(search.fields):
+        if path in seen:
+            yield ("fields", index), "stands there twice. Remove one of them."
+        seen.add(path)
+
+
+def kept_findings(targets: TargetsConfig, collection: Mapping[str, Any]) -> Iterator[Finding]:
     """Check that a collection has a target for what it asks for."""
-    if has_metrics and targets.metrics is None:
-        yield ("metrics",), f"needs a target that is not there. Write targets.metrics, for example {EMBEDDED_METRICS}."
-    if not has_metrics and targets.sql is None:
+    has_metrics = bool(collection.get("metrics"))
+    for name, asked, example in (
+        ("metrics", has_metrics, EMBEDDED_METRICS),
+        ("search", bool(collection.get("search")), EMBEDDED_SEARCH),
+    ):
+        if asked and getattr(targets, name) is None:
+            yield (name,), f"needs a target that is not there. Write targets.{name}, for example {example}."
+    if not has_metrics and targets.sql is None and targets.search is None:
         yield (), f"is kept nowhere. Write metrics for it, or targets.sql, for example {EMBEDDED_SQL}."
 
 

@@ -162,7 +162,7 @@ class TableWorker:
                     ]
                     for target in parts.targets
                 },
-                routes=tuple(Route(name, collection.where) for name, collection in self._collections.items()),
+                routes=tuple(Route.of(name, collection) for name, collection in self._collections.items()),
                 owner=parts.owner,
                 read_at=self._read_at,
             ),

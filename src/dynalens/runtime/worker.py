@@ -12,7 +12,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from dynalens import __version__
 from dynalens.config import CollectionConfig, Config
@@ -26,7 +28,11 @@ from dynalens.server import Backend, Server, check_bind, create_app
 from dynalens.source.aws import Aws
 from dynalens.target import Target
 from dynalens.target.metrics import MetricsTarget, open_metrics
+from dynalens.target.search import open_search
 from dynalens.target.sql import SqlTarget, open_sql
+
+if TYPE_CHECKING:
+    from dynalens.target.search.target import SearchTarget
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +59,9 @@ def up(config: Config, *, on_ready: Callable[[str], None]) -> int:
     with ExitStack() as stack:
         announce = stack.enter_context(locked(config.data_folder))
         store = stack.enter_context(closing(SqliteStore(config.data_folder / STORE_NAME)))
-        sql, metrics = _open_targets(config, stack)
-        server = Server(create_app(_backend(config, store, sql, metrics)), config.server.host, config.server.port)
-        workers = _workers(config, store, [target for target in (sql, metrics) if target is not None], stack)
+        targets = _open_targets(config, stack)
+        server = Server(create_app(_backend(config, store, targets)), config.server.host, config.server.port)
+        workers = _workers(config, store, targets.all(), stack)
         stack.enter_context(_running(workers, store))
         address = f"http://{f'[{server.host}]' if ':' in server.host else server.host}:{server.port}"
         announce(address)
@@ -64,27 +70,43 @@ def up(config: Config, *, on_ready: Callable[[str], None]) -> int:
     return EXIT_OK
 
 
-def _open_targets(config: Config, stack: ExitStack) -> tuple[SqlTarget | None, MetricsTarget | None]:
-    folder = config.path.parent
-    sql = metrics = None
-    if config.targets.sql is not None:
-        sql = stack.enter_context(closing(open_sql(config.targets.sql, folder=folder)))
-    if config.targets.metrics is not None:
+@dataclass(frozen=True, slots=True)
+class _Targets:
+    """The targets that are configured."""
+
+    search: SearchTarget | None
+    sql: SqlTarget | None
+    metrics: MetricsTarget | None
+
+    def all(self) -> list[Target]:
+        return [target for target in (self.search, self.sql, self.metrics) if target is not None]
+
+
+def _open_targets(config: Config, stack: ExitStack) -> _Targets:
+    folder, urls = config.path.parent, config.targets
+    search = sql = metrics = None
+    if urls.search is not None:
+        search = stack.enter_context(closing(open_search(urls.search, folder=folder)))
+    if urls.sql is not None:
+        sql = stack.enter_context(closing(open_sql(urls.sql, folder=folder)))
+    if urls.metrics is not None:
         metrics = stack.enter_context(
-            closing(open_metrics(config.targets.metrics, folder=folder, collections=config.collections))
+            closing(open_metrics(urls.metrics, folder=folder, collections=config.collections))
         )
-    return sql, metrics
+    return _Targets(search, sql, metrics)
 
 
-def _backend(config: Config, store: SqliteStore, sql: SqlTarget | None, metrics: MetricsTarget | None) -> Backend:
+def _backend(config: Config, store: SqliteStore, targets: _Targets) -> Backend:
     return Backend(
         config=config,
         positions=store,
         dead_letters=store,
         reports=store,
-        documents=sql,
-        sql=sql,
-        metrics=metrics,
+        # SQL knows of each field which column it has.
+        documents=targets.sql or targets.search,
+        search=targets.search,
+        sql=targets.sql,
+        metrics=targets.metrics,
         started_at=time.time(),
         version=__version__,
     )

@@ -11,8 +11,9 @@ from dynalens.dead_letter import DeadLetterStore
 from dynalens.errors import DynalensError, NotFoundError
 from dynalens.position import PartitionState, PositionStore
 from dynalens.report import Report, ReportStore
+from dynalens.search import Everything
 from dynalens.status import CollectionStatus, Phase, collection_status
-from dynalens.target import DocumentReader, MetricReader, SqlReader
+from dynalens.target import DocumentReader, MetricReader, SearchReader, SqlReader
 
 _NAMES_IN_A_HINT = 20
 _CHARACTERS_OF_A_NAME = 100
@@ -27,8 +28,10 @@ class Backend:
         positions: Positions, generations and gaps.
         dead_letters: Dead letters.
         reports: What workers say of themselves.
-        documents: The target that gives documents back; None where none is configured.
+        documents: The target that gives documents back: SQL, or search where that alone is configured; None where
+            neither is.
         sql: The target that answers SQL; None where none is configured.
+        search: The target that answers searches; None where none is configured.
         metrics: The target that keeps metrics and tells what changes; None where none is configured.
         started_at: When this process started, in epoch seconds.
         version: Version of Dynalens.
@@ -41,6 +44,7 @@ class Backend:
     documents: DocumentReader | None
     sql: SqlReader | None
     metrics: MetricReader | None
+    search: SearchReader | None
     started_at: float
     version: str
 
@@ -118,22 +122,38 @@ class Backend:
         """List the tables that collections are copies of, in the order of the configuration."""
         return list(dict.fromkeys(collection.table for collection in self.config.collections.values()))
 
-    def document_counts(self) -> dict[str, int]:
-        """Count the documents of each collection; those that the target cannot count now are missing. Blocks."""
+    def document_counts(self, target: str) -> dict[str, int]:
+        """Count the documents of each collection in `sql` or `search`; those that it cannot count now are missing.
+
+        Blocks on the target.
+        """
         counts: dict[str, int] = {}
-        if self.documents is None:
-            return counts
         try:
             for name in self.config.collections:
-                counts[name] = self.documents.count(name)
+                count = self._count(target, name)
+                if count is not None:
+                    counts[name] = count
         except DynalensError:
             # The status says why a target is down. Asking it again for each collection would only add time-outs.
             return counts
         return counts
 
+    def _count(self, target: str, collection: str) -> int | None:
+        """Count in one target; None where the target, or the collection in it, is not there to be counted."""
+        try:
+            if target == "search" and self.search is not None:
+                return self.search.matches(collection, Everything())
+            if target == "sql" and self.sql is not None and self.documents is not None:
+                return self.documents.count(collection)
+        except NotFoundError:
+            return None
+        return None
+
     def _targets(self, name: str, collection: CollectionConfig) -> Iterator[str]:
-        if self.documents is not None or self.sql is not None:
+        if self.sql is not None:
             yield "sql"
+        if self.search is not None:
+            yield "search"
         # A collection without metrics has nothing to be ready there, unless the worker keeps a copy all the same.
         if self.metrics is not None and (
             collection.metrics

@@ -8,7 +8,10 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from decimal import Decimal
+import zlib
+from collections import Counter
+from collections.abc import Container, Sequence
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn, TypeVar
 
 from fastapi.exceptions import RequestValidationError
@@ -23,7 +26,15 @@ Model = TypeVar("Model", bound=BaseModel)
 # Possessive, so that each byte is looked at once: with backtracking, a body of quotes and backslashes takes hours.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
+_GZIP = 16
+"""Added to the size of the window, it has zlib read gzip ("Advanced functions" in zlib's manual)."""
+
 _OPENING = frozenset(b"[{")
+
+_JSON = frozenset({"application/json"})
+
+ELASTICSEARCH_JSON = _JSON | {"application/vnd.elasticsearch+json"}
+"""JSON as Elasticsearch's newer clients declare it ("REST API compatibility", Elasticsearch reference)."""
 
 
 class MediaTypeError(RequestError):
@@ -56,19 +67,39 @@ async def json_body(request: Request, model: type[Model]) -> Model:
         RequestError: It is not JSON.
         RequestValidationError: It is JSON of another shape.
     """
-    _require_json(request.headers.get("content-type", ""))
+    _require_json(request)
+    return as_model(_parsed(await _whole_body(request)), model)
+
+
+async def optional_json(request: Request, media_types: Container[str] = _JSON) -> Any | None:  # noqa: ANN401 - any JSON value
+    """Read a request's JSON body where it has one, as `json_body` does; None where it has none.
+
+    Raises:
+        DynalensError: As `json_body`. A request without a body need not declare what the body is.
+    """
     body = await _whole_body(request)
-    _limit_depth(body)
+    if not body.strip():
+        return None
+    _require_json(request, media_types)
+    return _parsed(body)
+
+
+def as_model(value: Any, model: type[Model]) -> Model:  # noqa: ANN401 - any JSON value
+    """Check a JSON value of a body against its model.
+
+    Raises:
+        RequestValidationError: It has another shape.
+    """
     try:
-        return model.model_validate(_parsed(body))
+        return model.model_validate(value)
     except ValidationError as error:
         located = [{**problem, "loc": ("body", *problem["loc"])} for problem in error.errors()]
         raise RequestValidationError(located) from error
 
 
-def _require_json(content_type: str) -> None:
-    media_type = content_type.partition(";")[0].strip().lower()
-    if media_type != "application/json":
+def _require_json(request: Request, media_types: Container[str] = _JSON) -> None:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in media_types:
         raise MediaTypeError(
             f"The body is declared as {media_type[:60] or 'nothing'!r}, not as JSON.",
             hint="Send the header Content-Type: application/json (curl: --json instead of --data).",
@@ -88,7 +119,25 @@ async def _whole_body(request: Request) -> bytes:
                     raise _too_large()
     except TimeoutError:
         raise SlowBodyError(f"The body did not arrive within {BODY_SECONDS:g} s.", hint="Send it in one go.") from None
-    return bytes(body)
+    return _decoded(bytes(body), request.headers.get("content-encoding", "identity").strip().lower())
+
+
+def _decoded(body: bytes, encoding: str) -> bytes:
+    """Undo gzip, which clients of Elasticsearch may send, no further than a body may be large."""
+    if encoding == "identity" or not body:
+        return body
+    if encoding != "gzip":
+        raise MediaTypeError(f"The body is encoded as {encoding[:60]!r}.", hint="Send it as it is, or as gzip.")
+    inflating = zlib.decompressobj(wbits=zlib.MAX_WBITS | _GZIP)
+    try:
+        whole = inflating.decompress(body, BODY_BYTES + 1)
+    except zlib.error:
+        whole = b""
+    if len(whole) > BODY_BYTES:
+        raise _too_large()
+    if not inflating.eof:
+        raise RequestError("The body is declared as gzip and is none.", hint="Leave out Content-Encoding.")
+    return whole
 
 
 def _too_large() -> BodyTooLargeError:
@@ -105,13 +154,31 @@ def _limit_depth(body: bytes) -> None:
 
 
 def _parsed(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    _limit_depth(body)
     try:
         # Decoded here: given bytes, the parser would take UTF-16 too, which the limit of depth cannot read.
-        return json.loads(body.decode(), parse_float=Decimal, parse_constant=_no_number)
+        text = body.decode()
+        return json.loads(text, parse_float=_decimal, parse_constant=_no_number, object_pairs_hook=_object)
     except ValueError as error:  # broken JSON, broken UTF-8, or an integer of thousands of digits
         raise RequestError(
-            f"The body is not JSON: {error}", hint='Send an object such as {"query": "SELECT 1"}.'
+            f"The body is not JSON: {error}", hint="GET /openapi.json has an example of each route's body."
         ) from error
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a name that stands twice: the parser would keep the last one and ignore the others."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"the name {twice[:60]!r} stands twice in one object")
+    return found
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation as error:
+        raise ValueError(f"the exponent of {text[:60]} is out of range") from error
 
 
 def _no_number(name: str) -> NoReturn:

@@ -41,7 +41,7 @@ _ERRORS = {
     ),
     422: (
         "The request, or the query in it, passes a limit that the message names.",
-        ("limit", "The body nests deeper than the limit of 32 levels.", "Flatten it."),
+        ("limit", "The body nests deeper than the limit of 64 levels.", "Flatten it."),
     ),
     500: ("A bug; the log has the details.", ("internal", "The server failed to answer this request.", "Report it.")),
     503: (
@@ -70,6 +70,25 @@ def error(status: int) -> dict[str, Any]:
     description, (code, message, hint) = _ERRORS[status]
     example = {"error": {"code": code, "message": message, "hint": hint}}
     return {"description": description, "model": ErrorAnswer, "content": {"application/json": {"example": example}}}
+
+
+def parameter(name: str, kind: str, description: str, example: object) -> dict[str, Any]:
+    """Document a parameter of a URL that FastAPI does not read for us; `kind` is its JSON type."""
+    return {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "description": description,
+        "schema": {"type": kind},
+        "example": example,
+    }
+
+
+def query_body(example: object) -> dict[str, Any]:
+    """Document a request body in the Query DSL, which may be left out."""
+    description = "Elasticsearch's Query DSL, as far as docs/search.md lists it."
+    content = {"application/json": {"schema": {"type": "object", "description": description}, "example": example}}
+    return {"requestBody": {"required": False, "content": content}}
 
 
 def body(model: type[BaseModel], example: object) -> dict[str, Any]:

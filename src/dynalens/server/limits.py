@@ -14,7 +14,7 @@ BODY_BYTES = 1024 * 1024
 BODY_SECONDS = 10.0
 """A body must have arrived whole after this long."""
 
-JSON_DEPTH = 32
+JSON_DEPTH = 64
 """Objects and arrays within each other in a request body: as deep as DynamoDB nests."""
 
 SQL_CHARACTERS = 256 * 1024
@@ -22,6 +22,27 @@ SQL_CHARACTERS = 256 * 1024
 
 SQL_PARAMETERS = 100
 """Parameters of one SQL query."""
+
+SEARCH_SECONDS = 10.0
+"""One search, one page of a scroll or one count."""
+
+SEARCHES = 4
+"""Searches at once."""
+
+SEARCHES_WAITING = 32
+"""Searches that may wait for one to end."""
+
+SEARCH_ANSWER_BYTES = 64 * 1024 * 1024
+"""The documents of one answer to a search, in bytes."""
+
+SCROLLS = 32
+"""Scrolls open at once: each holds a collection as it was on disk."""
+
+SCROLL_SECONDS = 3600.0
+"""The longest that a scroll may be kept between two of its pages."""
+
+SWEEP_SECONDS = 5.0
+"""Scrolls whose time is over are closed after about this long, even if nobody scrolls any more."""
 
 LETTERS_PER_ANSWER = 1000
 """Dead letters in one answer, and numbers in one request to redrive."""

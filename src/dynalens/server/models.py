@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from dynalens.server.limits import LETTERS_PER_ANSWER, SQL_CHARACTERS, SQL_PARAMETERS
+from dynalens.server.limits import LETTERS_PER_ANSWER, SCROLLS, SQL_CHARACTERS, SQL_PARAMETERS
 from dynalens.status import Phase
 
 LetterNumber = Annotated[int, Field(ge=1, le=2**53 - 1)]
@@ -141,6 +141,118 @@ class DocumentAnswer(BaseModel):
 
     id: str
     document: dict[str, Json]
+
+
+class PlainHit(BaseModel):
+    """One match."""
+
+    id: str
+    score: float | None = Field(description="Null where the order is not by score.")
+    document: dict[str, Json]
+    highlight: dict[str, list[str]] | None = Field(
+        default=None, description="Present where asked for: by field, the passages that matched."
+    )
+
+
+class FacetCount(BaseModel):
+    """One value of a field, and how many matches have it."""
+
+    value: Json
+    count: int
+
+
+class PlainSearchAnswer(BaseModel):
+    """Matches, best first unless asked otherwise."""
+
+    total: int = Field(description="All matches, counted exactly.")
+    took_ms: int
+    hits: list[PlainHit]
+    facets: dict[str, list[FacetCount]] = Field(description="By field, most frequent first; empty if none were asked.")
+
+
+class Shards(BaseModel):
+    """The parts of an index that took part: a collection is one."""
+
+    total: int
+    successful: int
+    skipped: int
+    failed: int
+
+
+class ElasticsearchTotal(BaseModel):
+    """How many matches there are."""
+
+    value: int
+    relation: Literal["eq", "gte"] = Field(description="`gte`: at least, where `track_total_hits` is a number.")
+
+
+class ElasticsearchHit(BaseModel):
+    """One match as Elasticsearch gives it."""
+
+    index: str = Field(alias="_index", description="The collection.")
+    id: str = Field(alias="_id")
+    score: float | None = Field(alias="_score")
+    source: dict[str, Json] | None = Field(default=None, alias="_source", description="Missing with `_source: false`.")
+    highlight: dict[str, list[str]] | None = None
+    sort: list[Json] | None = None
+
+
+class ElasticsearchHits(BaseModel):
+    """The matches asked for."""
+
+    total: ElasticsearchTotal | None = Field(default=None, description="Missing with `track_total_hits: false`.")
+    max_score: float | None
+    hits: list[ElasticsearchHit]
+
+
+class ElasticsearchAnswer(BaseModel):
+    """What Elasticsearch answers to a search."""
+
+    scroll_id: str | None = Field(default=None, alias="_scroll_id", description="Present where `scroll` was asked for.")
+    took: int = Field(description="Milliseconds.")
+    timed_out: Literal[False]
+    shards: Shards = Field(alias="_shards")
+    hits: ElasticsearchHits
+
+
+class CountAnswer(BaseModel):
+    """What Elasticsearch answers to a count."""
+
+    count: int
+    shards: Shards = Field(alias="_shards")
+
+
+class SourceAnswer(BaseModel):
+    """One document as Elasticsearch gives it."""
+
+    index: str = Field(alias="_index")
+    id: str = Field(alias="_id")
+    found: Literal[True]
+    source: dict[str, Json] = Field(alias="_source")
+
+
+class ScrollRequest(BaseModel):
+    """The next page of a scroll."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    scroll_id: str = Field(min_length=1, description="`_scroll_id` of the page before.")
+    scroll: str | None = Field(default=None, description="How long to keep the scroll from now on, such as `5m`.")
+
+
+class ClearScrollRequest(BaseModel):
+    """Scrolls that are read to their end."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    scroll_id: Annotated[str, Field(min_length=1)] | Annotated[list[str], Field(min_length=1, max_length=SCROLLS)]
+
+
+class ClearScrollAnswer(BaseModel):
+    """How many scrolls were closed."""
+
+    succeeded: Literal[True]
+    num_freed: int
 
 
 class SqlRequest(BaseModel):

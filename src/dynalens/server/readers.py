@@ -10,7 +10,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import ParamSpec, TypeVar
 
-from dynalens.errors import BusyError, TargetError
+from dynalens.errors import BusyError, DynalensError, TargetError
 
 Asked = ParamSpec("Asked")
 Given = TypeVar("Given")
@@ -27,13 +27,17 @@ class Readers:
         threads: Calls at once.
         waiting: Calls that may wait for a thread; one more is refused.
         seconds: How long one call may take, waiting included.
+        too_slow: What a call that takes longer is answered with: the fault of whoever is read, or of the question.
     """
 
-    def __init__(self, name: str, *, threads: int, waiting: int, seconds: float) -> None:
+    def __init__(
+        self, name: str, *, threads: int, waiting: int, seconds: float, too_slow: type[DynalensError] = TargetError
+    ) -> None:
         self._name = name
         self._threads = threads
         self._limit = threads + waiting
         self._seconds = seconds
+        self._too_slow = too_slow
         self._places = threading.Semaphore(self._limit)
         self._started = 0
         self._calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
@@ -43,7 +47,8 @@ class Readers:
 
         Raises:
             BusyError: All threads are taken and the line before them is full.
-            TargetError: The call took longer than it may. It keeps its thread until it ends; its answer is dropped.
+            DynalensError: The call took longer than it may, `too_slow`. It keeps its thread until it ends; its answer
+                is dropped.
         """
         if not self._places.acquire(blocking=False):
             raise BusyError(
@@ -61,8 +66,8 @@ class Readers:
         except TimeoutError as error:
             if not limit.expired():
                 raise  # the call's own
-            raise TargetError(
-                f"Reading {self._name} took longer than {self._seconds:g} s.",
+            raise self._too_slow(
+                f"Reading {self._name} took longer than the limit of {self._seconds:g} s.",
                 hint="Ask for less; GET /api/v1/status shows what is slow.",
             ) from error
 

@@ -9,15 +9,17 @@ from typing import Annotated
 import orjson
 from fastapi import Depends, Request
 
+from dynalens.errors import QueryLimitError
 from dynalens.server.answers import rendered
 from dynalens.server.backend import Backend, missing_target
 from dynalens.server.guard import Traffic
-from dynalens.server.limits import READ_SECONDS
+from dynalens.server.limits import READ_SECONDS, SEARCH_SECONDS, SEARCHES, SEARCHES_WAITING
 from dynalens.server.live import Hub
 from dynalens.server.readers import Readers
+from dynalens.server.scrolls import Scrolls
 from dynalens.server.topic import Snapshot
 from dynalens.status import Phase
-from dynalens.target import MetricGroup, MetricReader, MetricSnapshot
+from dynalens.target import DocumentReader, MetricGroup, MetricReader, MetricSnapshot, SearchReader
 
 _NOT_WHOLE: frozenset[Phase] = frozenset({"backfilling", "gap"})
 
@@ -38,6 +40,16 @@ def _queries() -> Readers:
     return Readers("SQL", threads=4, waiting=16, seconds=2 * READ_SECONDS)
 
 
+def _searches() -> Readers:
+    return Readers(
+        "the search target",
+        threads=SEARCHES,
+        waiting=SEARCHES_WAITING,
+        seconds=SEARCH_SECONDS,
+        too_slow=QueryLimitError,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Service:
     """One server's state. Threads are apart, so that a slow query or a dead target holds up nothing else."""
@@ -48,18 +60,21 @@ class Service:
     documents: Readers = field(default_factory=_documents)
     metrics: Readers = field(default_factory=_metrics)
     queries: Readers = field(default_factory=_queries)
+    searches: Readers = field(default_factory=_searches)
+    scrolls: Scrolls | None
     hub: Hub | None
 
     @classmethod
     def over(cls, backend: Backend) -> Service:
-        """Make the service of a backend, with a hub where it has metrics."""
+        """Make the service of a backend, with a hub where it has metrics, and scrolls where it searches."""
         readers = _metrics()
 
         async def snapshot(collection: str, metric: str) -> Snapshot:
             return await readers.run(read_metric, backend, collection, metric)
 
         hub = Hub(backend.metrics, snapshot) if backend.metrics is not None else None
-        return cls(backend=backend, metrics=readers, hub=hub)
+        scrolls = Scrolls(backend.search) if backend.search is not None else None
+        return cls(backend=backend, metrics=readers, hub=hub, scrolls=scrolls)
 
 
 async def _service(request: Request) -> Service:
@@ -69,6 +84,39 @@ async def _service(request: Request) -> Service:
 
 Here = Annotated[Service, Depends(_service)]
 """The service, as a parameter of a route."""
+
+
+def document_reader(backend: Backend) -> DocumentReader:
+    """Give the target that gives documents back.
+
+    Raises:
+        NotFoundError: None is configured.
+    """
+    if backend.documents is None:
+        raise missing_target("sql", "chdb://./data/sql")
+    return backend.documents
+
+
+def search_reader(backend: Backend) -> SearchReader:
+    """Give the target that answers searches.
+
+    Raises:
+        NotFoundError: None is configured.
+    """
+    if backend.search is None:
+        raise missing_target("search", "tantivy://./data/search")
+    return backend.search
+
+
+def open_scrolls(here: Service) -> Scrolls:
+    """Give the scrolls.
+
+    Raises:
+        NotFoundError: No search target is configured.
+    """
+    if here.scrolls is None:
+        raise missing_target("search", "tantivy://./data/search")
+    return here.scrolls
 
 
 def metric_reader(backend: Backend) -> MetricReader:

@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 from dynalens.change import Change, Document
 from dynalens.config import CollectionConfig
 from dynalens.partition import Position
+from dynalens.search import Query, SearchAnswer, SearchRequest
 
 VERSION_BITS = 32
 """Low bits of a version: the ordinal; the epoch stands above them."""
@@ -183,6 +184,41 @@ class SqlResult:
     content_type: str
     body: bytes
     rows: int
+
+
+class SearchSnapshot(Protocol):
+    """A collection as it was at one moment, for paging through a changing one."""
+
+    def search(self, request: SearchRequest) -> SearchAnswer:
+        """Answer as `SearchReader.search` does; `offset` is not limited."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it. A target gives up what was not closed when it closes itself."""
+        ...
+
+
+class SearchReader(Protocol):
+    """A target that answers searches. Writes are seen once `Target.apply` returned."""
+
+    def search(self, collection: str, request: SearchRequest) -> SearchAnswer:
+        """Answer one search over the live documents of the served generation.
+
+        Raises:
+            NotFoundError: The collection is not served yet.
+            RequestError: It asks for what the engine cannot do; the hint names the line of the file to add.
+            QueryLimitError: It passes a limit that the message names.
+            TargetError: The engine does not answer.
+        """
+        ...
+
+    def matches(self, collection: str, query: Query) -> int:
+        """Count the live documents that match. Raises what `search` raises."""
+        ...
+
+    def snapshot(self, collection: str) -> SearchSnapshot:
+        """Hold the collection as it is now; for a few minutes at most, for it holds disk space."""
+        ...
 
 
 class SqlReader(Protocol):

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import gzip
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +14,14 @@ from starlette.types import Message
 
 from dynalens.errors import DynalensError, QueryLimitError, RequestError
 from dynalens.server import bodies
-from dynalens.server.bodies import BodyTooLargeError, MediaTypeError, SlowBodyError, json_body
+from dynalens.server.bodies import (
+    ELASTICSEARCH_JSON,
+    BodyTooLargeError,
+    MediaTypeError,
+    SlowBodyError,
+    json_body,
+    optional_json,
+)
 from dynalens.server.limits import BODY_BYTES, JSON_DEPTH
 
 
@@ -25,10 +33,13 @@ def read(*parts: bytes, content_type: str | None = "application/json", length: i
     return asyncio.run(json_body(request(parts, content_type, length), Thing))
 
 
-def request(parts: Sequence[bytes], content_type: str | None, length: int | None) -> Request:
+def request(
+    parts: Sequence[bytes], content_type: str | None, length: int | None, encoding: str | None = None
+) -> Request:
     messages: list[Message] = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
     messages.append({"type": "http.request", "body": b"", "more_body": False})
     headers = [(b"content-type", content_type.encode())] if content_type is not None else []
+    headers += [(b"content-encoding", encoding.encode())] if encoding is not None else []
     headers += [(b"content-length", b"%d" % length)] if length is not None else []
 
     async def receive() -> Message:
@@ -113,9 +124,84 @@ def test_json_beyond_the_limit_of_depth_is_refused_with_the_limit() -> None:
     ],
 )
 def test_hostile_depth_never_reaches_the_parser(hostile: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "_parsed", None)
+    monkeypatch.setattr(bodies, "json", None)
     with pytest.raises(QueryLimitError):
         read(hostile)
+
+
+@pytest.mark.parametrize(
+    "twice",
+    [b'{"value": 1, "value": 2}', b'{"value": {"a": [{"x": 1, "y": 2, "x": 1}]}}', b'{"value": 1, "val\\u0075e": 1}'],
+)
+def test_a_name_that_stands_twice_in_an_object_is_refused(twice: bytes) -> None:
+    # A parser would keep the last and ignore the others.
+    with pytest.raises(RequestError, match=r"the name '(value|x)' stands twice"):
+        read(twice)
+
+
+@pytest.mark.parametrize("number", [b"1e99999999999999999999", b"0.1E-99999999999999999999"])
+def test_a_number_beyond_what_can_be_told_is_refused(number: bytes) -> None:
+    with pytest.raises(RequestError, match="exponent"):
+        read(b'{"value": %b}' % number)
+
+
+def encoded(body: bytes, encoding: str) -> Thing:
+    return asyncio.run(json_body(request([body], "application/json", None, encoding), Thing))
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", " gzip "])
+def test_a_body_may_come_as_gzip(encoding: str) -> None:
+    assert encoded(gzip.compress(b'{"value": 1.50}'), encoding).value == Decimal("1.50")
+    assert encoded(b'{"value": 1}', "identity").value == 1
+
+
+def test_gzip_cannot_hide_size() -> None:
+    padding = b" " * (BODY_BYTES - len(b'{"value":1}'))
+    assert encoded(gzip.compress(b'{"value":1}' + padding), "gzip").value == 1
+    with pytest.raises(BodyTooLargeError, match=str(BODY_BYTES)):
+        encoded(gzip.compress(b" " * 100 * BODY_BYTES), "gzip")
+
+
+@pytest.mark.parametrize("broken", [b"{}", gzip.compress(b'{"value": 1}')[:-9], b"\x1f\x8b"])
+def test_what_is_declared_as_gzip_and_is_none_is_refused(broken: bytes) -> None:
+    with pytest.raises(RequestError, match="declared as gzip"):
+        encoded(broken, "gzip")
+
+
+@pytest.mark.parametrize("encoding", ["br", "gzip, gzip", "x" * 500])
+def test_other_encodings_are_refused(encoding: str) -> None:
+    with pytest.raises(MediaTypeError, match="encoded as"):
+        encoded(b"{}", encoding)
+
+
+JSON = frozenset({"application/json"})
+
+
+def optional(body: bytes, content_type: str | None, media_types: Collection[str] = JSON) -> object:
+    return asyncio.run(optional_json(request([body], content_type, None), media_types))
+
+
+@pytest.mark.parametrize("body", [b"", b" \r\n"])
+@pytest.mark.parametrize("content_type", [None, "application/json", "text/plain"])
+def test_a_body_that_may_be_left_out_need_not_be_declared_then(body: bytes, content_type: str | None) -> None:
+    assert optional(body, content_type) is None
+
+
+def test_a_body_that_may_be_left_out_keeps_to_the_same_limits() -> None:
+    assert optional(b'{"a": 0.10}', "application/json") == {"a": Decimal("0.10")}
+    with pytest.raises(MediaTypeError):
+        optional(b"{}", None)
+    with pytest.raises(QueryLimitError):
+        optional(nested(JSON_DEPTH + 1), "application/json")
+    with pytest.raises(BodyTooLargeError):
+        optional(b" " * (BODY_BYTES + 1), "application/json")
+
+
+def test_clients_of_elasticsearch_may_declare_its_json_where_that_is_understood() -> None:
+    declared = "application/vnd.elasticsearch+json; compatible-with=8"
+    assert optional(b"{}", declared, ELASTICSEARCH_JSON) == {}
+    with pytest.raises(MediaTypeError):
+        optional(b"{}", declared)
 
 
 def test_brackets_in_strings_are_not_depth() -> None:

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from dynalens.errors import BusyError, NotFoundError, TargetError
+from dynalens.errors import BusyError, NotFoundError, QueryLimitError, TargetError
 from dynalens.server.readers import Readers
 
 
@@ -63,7 +63,7 @@ def test_a_call_that_takes_too_long_keeps_its_place_until_it_ends() -> None:
 
     async def scenario() -> None:
         pool = readers(seconds=0.2)
-        with pytest.raises(TargetError, match=r"Reading things took longer than 0\.2 s"):
+        with pytest.raises(TargetError, match=r"Reading things took longer than the limit of 0\.2 s"):
             await pool.run(hang)
         assert entered.is_set()
         with pytest.raises(BusyError):
@@ -78,6 +78,14 @@ def test_a_call_that_takes_too_long_keeps_its_place_until_it_ends() -> None:
         assert left.is_set()
 
     asyncio.run(scenario())
+
+
+def test_what_takes_too_long_may_be_the_fault_of_the_question() -> None:
+    gate = threading.Event()
+    pool = Readers("things", threads=1, waiting=0, seconds=0.1, too_slow=QueryLimitError)
+    with pytest.raises(QueryLimitError, match=r"limit of 0\.1 s"):
+        asyncio.run(pool.run(gate.wait, 30))
+    gate.set()
 
 
 def test_a_call_that_nobody_waits_for_any_more_is_not_begun() -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from fastapi.routing import APIRoute
 
-from dynalens.server.routes import collections, dead_letters, health, home, live, sql
+from dynalens.server.routes import collections, dead_letters, elasticsearch, health, home, live, search, sql
 
 ROUTERS = (
     home.router,
     health.router,
     collections.router,
+    search.router,
     sql.router,
     live.router,
     dead_letters.router,
+    elasticsearch.router,
 )
 
 

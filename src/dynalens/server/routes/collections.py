@@ -10,7 +10,7 @@ from starlette.responses import Response
 from dynalens.change import typed_item
 from dynalens.errors import NotFoundError
 from dynalens.server.answers import MEDIA_TYPE, json_answer, rendered
-from dynalens.server.backend import Backend, missing_target, shortened
+from dynalens.server.backend import Backend, shortened
 from dynalens.server.documented import answers
 from dynalens.server.models import (
     CollectionAnswer,
@@ -20,8 +20,7 @@ from dynalens.server.models import (
     FieldAnswer,
     MetricAnswer,
 )
-from dynalens.server.service import Here, metric_reader, read_metric
-from dynalens.target import DocumentReader
+from dynalens.server.service import Here, document_reader, metric_reader, read_metric
 
 router = APIRouter(prefix="/api/v1/collections", tags=["collections"])
 
@@ -64,7 +63,7 @@ def _name(backend: Backend, name: str) -> CollectionName:
 async def collection(here: Here, collection: CollectionPath) -> CollectionAnswer:
     """Count the documents, and list the fields with the JSON types seen."""
     name = _name(here.backend, collection)
-    reader = _documents(here.backend)
+    reader = document_reader(here.backend)
     documents = await here.documents.run(reader.count, collection)
     fields = await here.documents.run(reader.fields, collection)
     return CollectionAnswer(
@@ -93,7 +92,7 @@ async def document(
 ) -> Response:
     """Give a document as it is stored, every digit kept."""
     here.backend.collection(collection)
-    stored = await here.documents.run(_documents(here.backend).document, collection, id)
+    stored = await here.documents.run(document_reader(here.backend).document, collection, id)
     if stored is None:
         raise NotFoundError(
             f"There is no document {shortened(id)!r} in {collection}.",
@@ -102,12 +101,6 @@ async def document(
     if format == "dynamodb":
         return json_answer({"id": stored.id, "document": typed_item(stored.json, stored.types)})
     return Response(b'{"id":%b,"document":%b}' % (rendered(stored.id), stored.json), media_type=MEDIA_TYPE)
-
-
-def _documents(backend: Backend) -> DocumentReader:
-    if backend.documents is None:
-        raise missing_target("sql", "chdb://./data/sql")
-    return backend.documents
 
 
 @router.get(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -25,6 +26,7 @@ from dynalens.server.models import (
     StatusAnswer,
     TargetStatus,
 )
+from dynalens.server.readers import Readers
 from dynalens.server.service import Here
 from dynalens.status import CollectionStatus
 
@@ -135,19 +137,22 @@ async def metrics(here: Here) -> Response:
 @router.get("/api/v1/status", summary="Status of every collection and target", responses=answers(_STATUS, 503))
 async def status(here: Here) -> StatusAnswer:
     """Give phase, progress, lag, gaps, dead letters and positions."""
-    return await here.stores.run(_status, here.backend, await _document_counts(here))
+    sql, search = await asyncio.gather(
+        _document_counts(here, "sql", here.documents), _document_counts(here, "search", here.searches)
+    )
+    return await here.stores.run(_status, here.backend, {"sql": sql, "search": search})
 
 
-async def _document_counts(here: Here) -> dict[str, int]:
+async def _document_counts(here: Here, target: str, readers: Readers) -> dict[str, int]:
     """Count documents where the target answers soon: status is asked for when one does not."""
     try:
         async with asyncio.timeout(COUNT_SECONDS):
-            return await here.documents.run(here.backend.document_counts)
+            return await readers.run(here.backend.document_counts, target)
     except (TimeoutError, DynalensError):
         return {}
 
 
-def _status(backend: Backend, documents: dict[str, int]) -> StatusAnswer:
+def _status(backend: Backend, documents: Mapping[str, Mapping[str, int]]) -> StatusAnswer:
     now = time.time()
     return StatusAnswer(
         version=backend.version,
@@ -164,7 +169,7 @@ def _status(backend: Backend, documents: dict[str, int]) -> StatusAnswer:
     )
 
 
-def _target(status: CollectionStatus, documents: dict[str, int]) -> TargetStatus:
+def _target(status: CollectionStatus, documents: Mapping[str, Mapping[str, int]]) -> TargetStatus:
     failed = status.error_code or status.error_message
     return TargetStatus(
         collection=status.collection,
@@ -176,7 +181,7 @@ def _target(status: CollectionStatus, documents: dict[str, int]) -> TargetStatus
         generation=status.generation,
         progress=status.progress,
         lag_seconds=status.lag_seconds,
-        documents=documents.get(status.collection) if status.target == "sql" else None,
+        documents=documents.get(status.target, {}).get(status.collection),
         waiting=status.waiting,
         dead_letters=status.dead_letters,
         gaps=[

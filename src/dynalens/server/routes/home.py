@@ -15,6 +15,7 @@ from dynalens.server.service import Here
 router = APIRouter(tags=["health"])
 
 
+@router.head("/", summary="The server answers", include_in_schema=False)
 @router.get(
     "/",
     summary="All routes, as a page",

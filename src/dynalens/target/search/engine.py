@@ -1,0 +1,99 @@
+"""What is read of one view: counts, the best matches, tokens in order, and stored documents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from tantivy import DocAddress, Query
+
+from dynalens.errors import QueryLimitError
+from dynalens.target.search import schema
+from dynalens.target.search.tokens import DATE, DATE_STRING
+from dynalens.target.search.view import View
+
+_EXACT_WITHIN = 10_000
+_EXACT = 1 << 24
+
+
+class Scored(NamedTuple):
+    """A match that was not read yet."""
+
+    score: float
+    address: DocAddress
+
+
+class Stored(NamedTuple):
+    """A document as it is kept: its id and its plain JSON."""
+
+    id: str
+    document: bytes
+
+
+class Counted(NamedTuple):
+    """A token and how many documents have it."""
+
+    token: str
+    documents: int
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """How many documents match, and the best of them."""
+
+    total: int
+    found: Sequence[Scored]
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The reads of one view. Queries are those of `Clauses`, which the engine always understands."""
+
+    view: View
+
+    def count(self, query: Query) -> int:
+        """Count the matches."""
+        return self.best(query, 1).total
+
+    def best(self, query: Query, limit: int, offset: int = 0) -> Best:
+        """Give the matches of the highest score; the count is of all."""
+        # The package's types leave the count of a result out.
+        result: Any = self.view.searcher.search(query, max(limit, 1), offset=offset)
+        return Best(int(result.count), [Scored(*hit) for hit in result.hits[:limit]])
+
+    def stored(self, address: DocAddress) -> Stored:
+        """Read one document."""
+        document = self.view.searcher.doc(address)
+        return Stored(str(document.get_first(schema.ID)), bytes(document.get_first(schema.DOCUMENT) or b"{}"))
+
+    def first_tokens(self, query: Query, name: str, size: int, *, descending: bool) -> list[Counted]:
+        """Give the lowest or highest tokens of the matches in order, without the texts of dates, with exact counts."""
+        order = {"_key": "desc" if descending else "asc"}
+        terms = {"size": size, "order": order, "exclude": f"{DATE_STRING}.*"}
+        return self._terms(query, name, terms)[0]
+
+    def frequent_tokens(self, query: Query, name: str, size: int) -> list[Counted]:
+        """Give the most frequent tokens of the matches, each value once, with exact counts."""
+        terms = {"size": size, "segment_size": _EXACT_WITHIN, "exclude": f"{DATE}.*"}
+        found, error = self._terms(query, name, terms)
+        if error and self.view.searcher.num_segments > 1:
+            found, _ = self._terms(query, name, {**terms, "segment_size": _EXACT})
+        return found
+
+    def first_values(self, query: Query, name: str, size: int) -> list[Counted]:
+        """Give the lowest tokens of the matches in order, each value once, with exact counts."""
+        terms = {"size": size, "order": {"_key": "asc"}, "exclude": f"{DATE}.*"}
+        return self._terms(query, name, terms)[0]
+
+    def _terms(self, query: Query, name: str, terms: dict[str, object]) -> tuple[list[Counted], int]:
+        aggregation = {"tokens": {"terms": {"field": f"{schema.EXACT}.{name}", **terms}}}
+        try:
+            answer = self.view.searcher.aggregate(query, aggregation)["tokens"]
+        except ValueError as error:
+            raise QueryLimitError(
+                f"The field has too many values to go through: {error}",
+                hint="Ask for fewer documents with a filter.",
+            ) from error
+        counted = [Counted(bucket["key"], bucket["doc_count"]) for bucket in answer["buckets"]]
+        return counted, answer.get("doc_count_error_upper_bound", 0)
