@@ -23,7 +23,7 @@ collections:
       by_platform: {group_by: platform, count: true, sum: {amount: {decimals: 2}}, total: true}
 """
 
-HEAVY = {"boto3", "botocore", "chdb", "clickhouse_connect", "fastapi", "redis", "uvicorn"}
+HEAVY = {"boto3", "botocore", "chdb", "clickhouse_connect", "fastapi", "redis", "tantivy", "uvicorn"}
 """What the help, the version and a query must not wait for."""
 
 
@@ -77,7 +77,11 @@ def test_check_as_json_is_json_alone(folder: Path) -> None:
     findings = json.loads(ran.stdout)
     assert findings["ok"] is True
     assert findings["collections"] == [{"name": "donations", "table": "Donations", "metrics": ["by_platform"]}]
-    assert [(target["name"], target["flaws"]) for target in findings["targets"]] == [("sql", []), ("metrics", [])]
+    assert [(target["name"], target["flaws"]) for target in findings["targets"]] == [
+        ("search", []),
+        ("sql", []),
+        ("metrics", []),
+    ]
 
 
 def test_a_server_is_not_asked_offline(folder: Path) -> None:
@@ -154,7 +158,10 @@ def test_without_a_region_nothing_is_asked(folder: Path) -> None:
     assert ran.stderr == "Error: No AWS region is configured.\n  Write it: source: {region: eu-west-1}\n"
 
 
-@pytest.mark.parametrize("command", [["status"], ["sql", "SELECT 1"], ["dlq", "list"], ["status", "--watch"]])
+@pytest.mark.parametrize(
+    "command",
+    [["status"], ["sql", "SELECT 1"], ["dlq", "list"], ["status", "--watch"], ["search", "x", "y"], ["fields", "x"]],
+)
 def test_a_client_without_a_server_says_how_to_start_one(folder: Path, command: list[str]) -> None:
     (folder / "dynalens.yaml").write_text(WORKING + "server: {port: 1}\n")
     ran = run(folder, *command)

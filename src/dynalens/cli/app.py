@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from dynalens import __version__
-from dynalens.cli import check, dlq, sql, status, up
+from dynalens.cli import check, dlq, fields, search, sql, status, up
 from dynalens.cli.options import examples
 from dynalens.cli.output import debugging, print_error
 from dynalens.errors import EXIT_FAILED, EXIT_OK, DynalensError, UsageError
@@ -26,6 +26,7 @@ Exit codes:
 _EXAMPLES = examples(
     "dynalens check",
     "dynalens up",
+    'dynalens search donations "ada facebok"',
     'dynalens sql "SELECT platform, sum(amount) FROM donations GROUP BY platform"',
 )
 
@@ -41,7 +42,9 @@ app = typer.Typer(
 app.command("up", epilog=up.EXAMPLES)(up.command)
 app.command("check", epilog=check.EXAMPLES)(check.command)
 app.command("status", epilog=status.EXAMPLES)(status.command)
+app.command("search", epilog=search.EXAMPLES)(search.command)
 app.command("sql", epilog=sql.EXAMPLES)(sql.command)
+app.command("fields", epilog=fields.EXAMPLES)(fields.command)
 app.add_typer(dlq.app, name="dlq")
 
 
@@ -64,7 +67,7 @@ def _dynalens(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Keep a live copy of DynamoDB tables, with SQL and metrics over it."""
+    """Keep a live copy of DynamoDB tables, with search, SQL and metrics over it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

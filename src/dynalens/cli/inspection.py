@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 _PATIENCE = RetryPolicy(attempts=3, total_seconds=5.0)
 """A person waits for the answer."""
 
-_ENGINE = ("chdb", "clickhouse_connect")
-"""What the embedded SQL engine is imported from."""
+_SQL_ENGINE = ("chdb", "clickhouse_connect")
+_SEARCH_ENGINE = ("rapidfuzz", "regex", "tantivy")
+"""What the embedded engines are imported from."""
 
 _FOUND_OUT = (TableNotFoundError, StreamDisabledError, ViewTypeError, MissingExtraError, TargetError)
 """What the check found out; any other error kept it from finding out."""
@@ -94,8 +95,12 @@ def verdict(parts: Sequence[TableCheck | TargetCheck]) -> int:
 def check_targets(config: Config, *, offline: bool) -> list[TargetCheck]:
     """Check that what the targets need is installed and, unless offline, that servers answer."""
     checks: list[TargetCheck] = []
-    if url := config.targets.sql:
-        checks.append(TargetCheck(name="sql", url=masked(url), asked=True, flaws=_flaws(_check_engine)))
+    for name, url, check_engine in (
+        ("search", config.targets.search, partial(_check_engine, "search", _SEARCH_ENGINE)),
+        ("sql", config.targets.sql, partial(_check_engine, "SQL", _SQL_ENGINE)),
+    ):
+        if url:
+            checks.append(TargetCheck(name=name, url=masked(url), asked=True, flaws=_flaws(check_engine)))
     if url := config.targets.metrics:
         check = _check_embedded if url == EMBEDDED_METRICS else partial(_check_server, config, url)
         asked = url == EMBEDDED_METRICS or not offline
@@ -143,9 +148,9 @@ def _check_table(aws: Aws, name: str, config: Config) -> TableCheck:
     )
 
 
-def _check_engine() -> None:
-    if any(importlib.util.find_spec(package) is None for package in _ENGINE):
-        raise MissingExtraError("The embedded SQL engine")
+def _check_engine(name: str, packages: Sequence[str]) -> None:
+    if any(importlib.util.find_spec(package) is None for package in packages):
+        raise MissingExtraError(f"The embedded {name} engine")
 
 
 def _check_embedded() -> None:

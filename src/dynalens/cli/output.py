@@ -29,15 +29,17 @@ _HOURS_FROM = 120 * _MINUTE
 
 def stdout() -> Console:
     """Give a console for data."""
-    return _unlimited(Console(highlight=False))
+    return _console(stderr=False)
 
 
 def stderr() -> Console:
     """Give a console for what is said about the data."""
-    return _unlimited(Console(stderr=True, highlight=False))
+    return _console(stderr=True)
 
 
-def _unlimited(console: Console) -> Console:
+def _console(*, stderr: bool) -> Console:
+    # What looks like rich's markup, or like an emoji's name, is data: `[red]` in an id is the id's.
+    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = _UNLIMITED
     return console

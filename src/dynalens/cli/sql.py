@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, Literal
 
 import typer
 from rich.text import Text
 
-from dynalens.cli.client import parsed
 from dynalens.cli.options import ConfigFile, Url, client, examples
-from dynalens.cli.output import duration, printable, stderr, stdout, table, write
+from dynalens.cli.output import duration, stderr, stdout, table, write
+from dynalens.cli.value import Number, cell, exact
 from dynalens.errors import EXIT_OK, UsageError
 
 Format = Literal["table", "json", "ndjson", "csv"]
@@ -39,7 +38,7 @@ def command(  # noqa: PLR0913 - the options of a command
     body = {"query": query, "parameters": _parameters(param or []), "format": "json" if chosen == "table" else chosen}
     answer = client(context, config, url).post("/api/v1/sql", body)
     if chosen == "table":
-        _print_table(parsed(answer, parse_int=_Number, parse_float=_Number))
+        _print_table(exact(answer))
     else:
         write(answer)
     return EXIT_OK
@@ -57,18 +56,12 @@ def _parameters(given: list[str]) -> dict[str, str]:
     return parameters
 
 
-class _Number(str):
-    """A number as the engine wrote it: a float would lose digits."""
-
-    __slots__ = ()
-
-
 def _print_table(answer: dict[str, Any]) -> None:
     names = [column["name"] for column in answer["columns"]]
     rows = answer["rows"]
     grid = table(*names)
     for index, column in enumerate(grid.columns):
-        if any(isinstance(row[index], _Number) for row in rows):
+        if any(isinstance(row[index], Number) for row in rows):
             column.justify = "right"
     for row in rows:
         grid.add_row(*map(cell, row))
@@ -76,28 +69,3 @@ def _print_table(answer: dict[str, Any]) -> None:
     elapsed = answer["statistics"].get("elapsed")
     after = f" in {duration(float(elapsed))}" if elapsed is not None else ""
     stderr().print(Text(f"{len(rows)} {'row' if len(rows) == 1 else 'rows'}{after}", style="dim"))
-
-
-def cell(value: Any) -> Text:  # noqa: ANN401 - any JSON value
-    """Render a value so that NULL, an empty text and the text `NULL` are three different things."""
-    match value:
-        case None:
-            return Text("NULL", style="dim italic")
-        case _Number() | bool():
-            return Text(json.dumps(value) if isinstance(value, bool) else value)
-        case str():
-            return Text(repr(value) if value in {"", "NULL"} else printable(value))
-    return Text(printable(_plain(value)))
-
-
-def _plain(value: Any) -> str:  # noqa: ANN401 - any JSON value
-    """Render arrays and maps as JSON, with every digit of their numbers."""
-    match value:
-        case _Number():
-            return value
-        case list():
-            return f"[{', '.join(map(_plain, value))}]"
-        case dict():
-            members = (f"{json.dumps(name, ensure_ascii=False)}: {_plain(member)}" for name, member in value.items())
-            return f"{{{', '.join(members)}}}"
-    return json.dumps(value, ensure_ascii=False)

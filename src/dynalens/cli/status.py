@@ -88,8 +88,9 @@ def _remarks(status: Answer) -> Iterator[Text]:
             yield Text(printable(f"{where}: changes {_between(gap)} were lost: {gap['reason']}"), style="red")
         if row["error"]:
             yield Text(printable(f"{where}: {row['error']['message']} {row['error']['hint']}".rstrip()), style="yellow")
-    if status["dead_letters"]:
-        yield Text(f"{status['dead_letters']:,} dead letters wait. See: dynalens dlq list", style="red")
+    if letters := status["dead_letters"]:
+        wait = "dead letter waits" if letters == 1 else "dead letters wait"
+        yield Text(f"{letters:,} {wait}. See: dynalens dlq list", style="red")
 
 
 def _between(gap: Answer) -> str:

@@ -221,7 +221,7 @@ def summary(rows: list[Row]) -> Text:
     line = Text("● ", style=PHASE_STYLES[worst])
     line.append(f"{worst} · {documents:,} documents · lag {duration(lag)}", style="")
     if letters:
-        line.append(f" · {letters:,} dead letters: dynalens dlq list", style="red")
+        line.append(f" · {letters:,} dead letter{'s' * (letters != 1)}: dynalens dlq list", style="red")
     return line
 
 

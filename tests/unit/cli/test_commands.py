@@ -4,14 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import re
-import threading
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -23,116 +16,11 @@ from dynalens.cli import main
 from dynalens.cli.client import Client, UnreachableError
 from dynalens.cli.output import duration, printable
 from dynalens.cli.reference import reference
-from dynalens.cli.sql import cell
-from dynalens.cli.view import Copies, View, rows_of, summary
-from dynalens.config import CollectionConfig, Config
+from dynalens.cli.value import cell
 from dynalens.errors import EXIT_ATTENTION, EXIT_FAILED, EXIT_OK, EXIT_USAGE
-from dynalens.position.sqlite import SqliteStore
-from dynalens.report import Report
-from dynalens.runtime.worker import STORE_NAME
-from tests.waiting import observed
+from tests.unit.cli.conftest import ERROR, STATUS, FakeServer, Ran, Run, status_of
 
-DOCS = Path(__file__).parents[2] / "docs"
-
-
-@dataclass
-class FakeServer:
-    """Answers each `METHOD path` with what the test says, and remembers what it was asked."""
-
-    answers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
-    asked: list[tuple[str, bytes]] = field(default_factory=list)
-    url: str = ""
-
-    def answer(self, request: str, body: object, status: int = 200) -> None:
-        self.answers[request] = (status, body if isinstance(body, bytes) else json.dumps(body).encode())
-
-    def respond(self, request: str, body: bytes) -> tuple[int, bytes]:
-        self.asked.append((request, body))
-        return self.answers.get(request.partition("?")[0], (404, b"nothing here"))
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeServer]:
-    """A server that the commands find without being told: its address stands in ./dynalens.yaml."""
-    fake = FakeServer()
-
-    class Handler(BaseHTTPRequestHandler):
-        def answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            status, answer = fake.respond(f"{self.command} {self.path}", body)
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(answer)
-
-        do_GET = do_POST = answer  # noqa: N815 - the names that http.server asks for
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listener:
-        thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        fake.url = f"http://127.0.0.1:{listener.server_port}"
-        monkeypatch.chdir(tmp_path)
-        Path("dynalens.yaml").write_text(f"server: {{port: {listener.server_port}}}\ncollections: ${{UNSET}}\n")
-        yield fake
-        listener.shutdown()
-        thread.join()
-
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("DYNALENS_CONFIG", "DYNALENS_DEBUG", "FORCE_COLOR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("COLUMNS", "100")
-
-
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
-
-class Run:
-    """Runs commands in this process."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    def __call__(self, *arguments: str) -> Ran:
-        code = main(arguments)
-        return Ran(code, *self._capsys.readouterr())
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    return Run(capsys)
-
-
-ROW: dict[str, Any] = {
-    "collection": "donations",
-    "target": "sql",
-    "table": "Donations",
-    "phase": "streaming",
-    "ready": True,
-    "caught_up": True,
-    "generation": 1,
-    "progress": 1.0,
-    "lag_seconds": 0.25,
-    "documents": 12345,
-    "waiting": 0,
-    "dead_letters": 0,
-    "gaps": [],
-    "error": None,
-}
-
-
-def status_of(*rows: Mapping[str, Any], dead_letters: int = 0) -> dict[str, Any]:
-    return {"version": "1", "collections": [{**ROW, **row} for row in rows], "dead_letters": dead_letters}
-
-
-STATUS = status_of({}, {"target": "metrics", "documents": None})
+DOCS = Path(__file__).parents[3] / "docs"
 
 # The frame: help, version, errors, exit codes.
 
@@ -144,7 +32,19 @@ def test_help_comes_without_arguments_too(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["up"], ["check"], ["status"], ["sql"], ["dlq", "list"], ["dlq", "show"], ["dlq", "redrive"]]
+    "command",
+    [
+        [],
+        ["up"],
+        ["check"],
+        ["status"],
+        ["search"],
+        ["sql"],
+        ["fields"],
+        ["dlq", "list"],
+        ["dlq", "show"],
+        ["dlq", "redrive"],
+    ],
 )
 def test_every_help_has_an_example(run: Run, command: list[str]) -> None:
     shown = run(*command, "--help")
@@ -165,6 +65,16 @@ def test_the_reference_in_docs_is_the_printed_one() -> None:
     [
         (["upp"], "Error: No such command 'upp'. Did you mean 'up'?\n  See: dynalens --help\n"),
         (["sql"], "Error: Missing argument 'QUERY'.\n  See: dynalens sql --help\n"),
+        (["search", "donations"], "Error: Missing argument 'QUERY'.\n  See: dynalens search --help\n"),
+        (
+            ["search", "donations", "ada", "--filter", "Phone"],
+            "Error: 'Phone' is no filter.\n  Write --filter FIELD:VALUE\n",
+        ),
+        (
+            ["search", "donations", "ada", "--filter", ":Phone"],
+            "Error: ':Phone' is no filter.\n  Write --filter FIELD:VALUE\n",
+        ),
+        (["fields"], "Error: Missing argument 'COLLECTION'.\n  See: dynalens fields --help\n"),
         (["dlq"], "Error: Missing command.\n  See: dynalens dlq --help\n"),
         (["status", "--nope"], "Error: No such option: --nope\n  See: dynalens status --help\n"),
         (
@@ -378,7 +288,6 @@ def test_status_as_json_is_the_answer_itself(run: Run, server: FakeServer) -> No
 
 
 GAP = {"partition": "s1", "since": 0.0, "until": 1.0, "reason": "24 hours passed", "found_at": 2.0}
-ERROR = {"code": "target", "message": "The metrics server does not answer.", "hint": "Check that it runs."}
 
 
 @pytest.mark.parametrize(
@@ -397,6 +306,7 @@ ERROR = {"code": "target", "message": "The metrics server does not answer.", "hi
             "donations in sql: changes from an unknown time to 19",
         ),
         (status_of({"dead_letters": 2}, dead_letters=3), EXIT_ATTENTION, "3 dead letters wait. See: dynalens dlq list"),
+        (status_of({"dead_letters": 1}, dead_letters=1), EXIT_ATTENTION, "1 dead letter waits. See: dynalens dlq list"),
     ],
 )
 def test_status_exits_3_when_somebody_has_to_look(
@@ -460,7 +370,7 @@ LETTER = {
     "target": "metrics",
     "collection": "donations",
     "generation": 1,
-    "document_id": "S:a@test.com|S:x\u001b[2J",
+    "document_id": "S:a@test.com|S:[red]:x:\u001b[2J",
     "version": "4503599627370497",
     "partition": "s1",
     "sequence_number": "111",
@@ -478,7 +388,7 @@ def test_dlq_list_is_a_table(run: Run, server: FakeServer) -> None:
     assert ran.code == EXIT_OK
     assert server.asked == [("GET /api/v1/dead-letters?collection=donations&state=waiting&limit=5", b"")]
     first, second = (re.split(r" {2,}", line.strip()) for line in ran.out.splitlines()[2:])
-    assert first[:5] == ["12", "waiting", "metrics", "donations", "S:a@test.com|S:x\\x1b[2J"]
+    assert first[:5] == ["12", "waiting", "metrics", "donations", "S:a@test.com|S:[red]:x:\\x1b[2J"]
     assert first[5] == "out_of_scale: amount has 3 digits after the point, and 2 are kept"
     assert second[3] == "(unreadable)"
 
@@ -513,109 +423,6 @@ def test_dlq_redrive_asks_for_it(  # noqa: PLR0913 - one row of a table
     assert run("dlq", "redrive", *arguments) == Ran(EXIT_OK, "", said)
     assert json.loads(server.asked[0][1]) == sent
     assert run("dlq", "redrive", *arguments, "--json").out == f'{{"requested": {requested}}}\n'
-
-
-# What `up` shows.
-
-
-def report(*, scanned: int = 0, scan_total: int = 0) -> Report:
-    return Report(table="Donations", target="sql", written_at=1.0, scanned=scanned, scan_total=scan_total)
-
-
-def test_a_copy_is_shown_with_what_is_done_and_of_how_much() -> None:
-    copies = Copies()
-    row = {**ROW, "phase": "backfilling"}
-    copies.update([row], {("Donations", "sql"): report(scanned=400, scan_total=1000)})
-    task = copies.task(row)
-    assert task is not None
-    assert rows_of(task) == "400 of about 1,000 rows"
-    copies.update([ROW], {("Donations", "sql"): report()})
-    assert copies.task(row) is None
-
-
-def test_an_estimate_that_was_too_low_is_not_passed() -> None:
-    copies = Copies()
-    row = {**ROW, "phase": "rebuilding"}
-    copies.update([row], {("Donations", "sql"): report(scanned=400, scan_total=300)})
-    task = copies.task(row)
-    assert task is not None
-    assert task.percentage == 100
-
-
-@pytest.fixture
-def view(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[View]:
-    """The view of a process that has its store in a folder of the test's own."""
-    monkeypatch.setattr("dynalens.cli.view.LOOK_SECONDS", 0.01)
-    monkeypatch.setattr("dynalens.cli.view.LINE_SECONDS", 0.01)
-    (tmp_path / "data").mkdir()
-    config = Config(collections={"donations": CollectionConfig(table="Donations")}, path=tmp_path / "dynalens.yaml")
-    with View(config) as shown:
-        yield shown
-
-
-def save(folder: Path, *, written_at: float, scanned: int = 0, scan_total: int = 0) -> None:
-    with closing(SqliteStore(folder / "data" / STORE_NAME)) as store:
-        store.save_report(replace(report(scanned=scanned, scan_total=scan_total), written_at=written_at))
-
-
-def test_up_prints_its_address_on_stdout_and_the_rest_on_stderr(
-    view: View, server: FakeServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    said = ""
-
-    def hears(text: str) -> bool:
-        nonlocal said
-        said += capsys.readouterr().err
-        return text in said
-
-    server.answer("GET /api/v1/status", status_of({"phase": "backfilling"}))
-    view.ready(server.url)
-    assert capsys.readouterr().out == f"Dynalens answers at {server.url}\n"
-    later = time.time() + 60
-    save(tmp_path, written_at=later, scanned=400, scan_total=1000)
-    observed(lambda: hears("donations in sql: backfilling\n"))
-    observed(lambda: hears("donations in sql: 400 of about 1,000 rows\n"))
-    save(tmp_path, written_at=later, scanned=700, scan_total=1000)
-    observed(lambda: hears("donations in sql: 700 of about 1,000 rows, "))
-    server.answer("GET /api/v1/status", STATUS)
-    observed(lambda: hears("donations in sql: streaming, 12,345 documents\n"))
-    server.answer("GET /api/v1/status", status_of({"phase": "stalled", "error": ERROR}))
-    observed(lambda: hears("donations in sql: stalled: The metrics server does not answer. Check that it runs.\n"))
-
-
-def test_what_an_earlier_process_reported_is_not_shown(
-    view: View, server: FakeServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    save(tmp_path, written_at=1.0)
-    server.answer("GET /api/v1/status", status_of({"phase": "stalled"}))
-    view.ready(server.url)
-    observed(lambda: len(server.asked) > 3)
-    assert capsys.readouterr().err == ""
-
-
-def test_a_warning_is_one_line_and_an_error_in_it_another(view: View, capsys: pytest.CaptureFixture[str]) -> None:
-    del view  # shows warnings while it is there
-    try:
-        _ = 1 / 0
-    except ZeroDivisionError:
-        logging.getLogger("dynalens.test").exception("reading %s failed", "\x1b[2J")
-    time_and_level, *rest = capsys.readouterr().err.split(" ERROR ")
-    assert re.fullmatch(r"[-0-9]{10} [0-9:,]{12}", time_and_level)
-    assert rest == ["reading \\x1b[2J failed\n  ZeroDivisionError: division by zero\n"]
-
-
-@pytest.mark.parametrize(
-    ("rows", "said"),
-    [
-        ([{}], "● streaming · 12,345 documents · lag 250 ms"),
-        ([{}, {"phase": "backfilling"}], "● backfilling · 24,690 documents · lag 250 ms"),
-        ([{"phase": "stalled", "lag_seconds": 75}, {}], "● stalled · 24,690 documents · lag 1 min"),
-        ([{"phase": "stalled"}, {"phase": "gap", "documents": None}], "● gap · 12,345 documents · lag 250 ms"),
-        ([{"dead_letters": 3}], "● streaming · 12,345 documents · lag 250 ms · 3 dead letters: dynalens dlq list"),
-    ],
-)
-def test_the_quiet_line_says_the_worst(rows: list[dict[str, Any]], said: str) -> None:
-    assert summary([{**ROW, **row} for row in rows]).plain == said
 
 
 @pytest.mark.parametrize(
