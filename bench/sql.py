@@ -12,22 +12,17 @@ from collections.abc import Callable
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import clickhouse_connect
 from clickhouse_connect.driver import Client
 
-from bench.decode import item
+from bench.donations import GENERATION, donation, write
 from bench.fundraiser import COLLECTIONS
 from bench.measure import Contender, interleaved, rate, table
-from dynalens.change import Change, KeySchema, document_id, render
-from dynalens.target import Generation, Write
 from dynalens.target.sql import SqlTarget, open_sql
 
 ROWS = 100_000
 BATCH = 5_000
-GENERATION = Generation("donations", 1)
-KEYS = KeySchema(("email", "donatedAt"))
 QUERIES = (
     "SELECT platform, count(), sum(amount) FROM {donations} GROUP BY platform ORDER BY platform",
     "SELECT email, amount FROM {donations} WHERE campaign = 7 AND platform = 'Web' ORDER BY email",
@@ -65,26 +60,7 @@ def _fill(target: SqlTarget) -> None:
     target.create(GENERATION, COLLECTIONS["donations"])
     target.serve(GENERATION)
     for first in range(0, ROWS, BATCH):
-        target.apply([_write(number) for number in range(first, first + BATCH)])
-
-
-def _write(number: int) -> Write:
-    typed = _item(number)
-    document = render(typed)
-    change = Change(
-        table="Donations",
-        id=document_id(typed, KEYS),
-        key={name: typed[name] for name in KEYS.names},
-        kind="insert",
-        new=document,
-        old=None,
-        old_known=True,
-        sequence_number=str(10**20 + number),
-        created_at=0.0,
-        user_identity="",
-        size=len(document.json),
-    )
-    return Write(GENERATION, change.id, number + 1, document, change)
+        target.apply([write(number) for number in range(first, first + BATCH)])
 
 
 def _plain(alone: Client) -> None:
@@ -95,13 +71,9 @@ def _plain(alone: Client) -> None:
 
 
 def _row(number: int) -> dict[str, object]:
-    typed = _item(number)
+    typed = donation(number)
     return {
         **{name: typed[name]["S"] for name in ("email", "donatedAt", "platform", "currency", "note")},
         **{name: Decimal(typed[name]["N"]) for name in ("amount", "campaign")},
         "recurring": typed["recurring"]["BOOL"],
     }
-
-
-def _item(number: int) -> dict[str, Any]:
-    return {**item(number, f"{number % 900}.25"), "email": {"S": f"donor{number:06}@example.org"}}

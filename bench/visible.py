@@ -1,8 +1,9 @@
 """From a put to its being visible in each target, against a loop that does nothing but poll the stream.
 
 One `dynalens up` over DynamoDB Local; each put waits until the one before is visible everywhere. `poll alone` asks
-GetRecords again and again until the record is there: no consumer of the stream can be earlier. Visible in sql: the
-document's route answers with it. Visible in metrics: the metric's total has counted it.
+GetRecords again and again until the record is there: no consumer of the stream can be earlier. Visible in search: a
+search for its e-mail address finds it. Visible in sql: the document's route answers with it. Visible in metrics: the
+metric's total has counted it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ PUTS = 100
 
 def run() -> str:
     """Measure, and give the table as markdown."""
-    seconds: dict[str, list[float]] = {"poll alone": [], "sql": [], "metrics": []}
+    seconds: dict[str, list[float]] = {"poll alone": [], "search": [], "sql": [], "metrics": []}
     with emulator() as server, tempfile.TemporaryDirectory() as folder:
         up = _up(server, Path(folder))
         client = server.client("dynamodb")
@@ -81,9 +82,11 @@ def _up(server: DynamoDBLocal, folder: Path) -> Up:
 
 def _visible(up: Up, poll: Polling, number: int) -> dict[str, Callable[[], bool]]:
     document = f"/api/v1/collections/donations/documents/{quote(document_id(number))}"
+    term = {"query": {"term": {"email": f"donor-{number}@test.com"}}}
     metric = "/api/v1/collections/donations/metrics/by_platform"
     return {
         "poll alone": lambda: poll.has(number),
+        "search": lambda: up.client.post("/donations/_count", json=term).json().get("count") == 1,
         "sql": lambda: up.client.get(document).is_success,
         "metrics": lambda: (up.get(metric)["total"] or {}).get("count") == number + 1,
     }
