@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
+
+import orjson
 
 from dynalens.change import Document
 from dynalens.target.search.schema import ID, attribute_type
@@ -25,6 +29,8 @@ class _Number(str):
     __slots__ = ()
 
 
+_QUOTE = ord('"')
+_NUMBER_STARTS = frozenset(b"-0123456789")
 _DECODER = json.JSONDecoder(parse_int=_Number, parse_float=_Number)
 
 
@@ -64,26 +70,37 @@ def encode(document: Document) -> Encoded:
     encoded = Encoded()
     hints = json.loads(document.types) if document.types else {}
     for name, fragment in document.fragments.items():
-        value = _DECODER.decode(fragment.decode())
+        value = _value(fragment)
         encoded.types.append(attribute_type(name, _TYPES.get(type(value), "number")))
         _add(encoded, ID_ATTRIBUTE if name == ID else name, value, hints.get(name))
     return encoded
 
 
+def _value(fragment: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """Read the JSON of one attribute, numbers as their text; most are strings and numbers by themselves."""
+    first = fragment[0]
+    if first == _QUOTE:
+        with suppress(orjson.JSONDecodeError):  # lone surrogates
+            return orjson.loads(fragment)
+    elif first in _NUMBER_STARTS:
+        return _Number(fragment.decode())
+    return _DECODER.decode(fragment.decode())
+
+
 def _add(encoded: Encoded, path: str, value: Any, hint: Any) -> None:  # noqa: ANN401 - any JSON value, any hint
     match value:
+        case _Number():
+            _add_leaf(encoded, path, (number_token(value),), words(value))
+        case str():
+            _add_string(encoded, path, printable(value), is_text=hint != "B")
         case dict():
             inner = hint["M"] if hint else {}
             for name, member in value.items():
                 _add(encoded, f"{path}.{name}", member, inner.get(name))
         case list():
             _add_members(encoded, path, value, hint)
-        case _Number():
-            _add_leaf(encoded, path, (number_token(value),), words(value))
         case bool():
             _add_leaf(encoded, path, (bool_token(value),), [])
-        case str():
-            _add_string(encoded, path, printable(value), is_text=hint != "B")
 
 
 def _add_members(encoded: Encoded, path: str, members: list[Any], hint: Any) -> None:  # noqa: ANN401 - any hint
@@ -99,12 +116,17 @@ def _add_string(encoded: Encoded, path: str, text: str, *, is_text: bool) -> Non
 
 
 def _add_leaf(encoded: Encoded, path: str, tokens: tuple[str, ...], found: list[str]) -> None:
-    name = path_name(printable(path))
+    name = _name(path)
     encoded.exact.setdefault(name, []).extend(tokens)
     if found:
         joined = " ".join(found)
         encoded.text.setdefault(name, []).append(joined)
         encoded.everywhere.append(joined)
+
+
+@lru_cache(maxsize=1 << 14)
+def _name(path: str) -> str:
+    return path_name(printable(path))
 
 
 def printable(text: str) -> str:

@@ -6,6 +6,7 @@ Field names begin with an underscore or stand before a dot and a path, so that n
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 
 from tantivy import Schema, SchemaBuilder
 
@@ -49,6 +50,7 @@ def make_schema() -> Schema:
     return builder.build()
 
 
+@lru_cache(maxsize=1 << 14)
 def attribute_type(name: str, type_: str) -> str:
     """Write a top-level attribute and a JSON type as one term, in which any name has UTF-8."""
     return f"{type_} {json.dumps(name)}"

@@ -63,7 +63,7 @@ def normalized(text: str) -> str:
 def words(text: str) -> list[str]:
     """Give the words of a text in order, folded."""
     # Text in Latin letters, the most frequent one, is folded and split at once; `located` would find the same words.
-    latin = text if text.isascii() else text.translate(_LATIN)
+    latin = text if text.isascii() else _without_accents(text)
     if latin.isascii():
         return [word for word in _ASCII_WORD.findall(latin.lower()) if len(word) <= LONGEST_WORD]
     return [word for word, _, _ in located(normalized(text))]
@@ -88,8 +88,14 @@ def fold(word: str) -> str:
     return "".join(unicodedata.normalize("NFC", decomposed).split())
 
 
-_LATIN = {code: fold(chr(code)) for code in range(0xC0, 0x250) if chr(code).isalpha()}
+_LATIN = {char: fold(char) for char in map(chr, range(0xC0, 0x250)) if char.isalpha()}
 """Latin letters beyond ASCII that stand for one or two ASCII letters each, whatever stands beside them."""
+
+
+def _without_accents(text: str) -> str:
+    for char in _LATIN.keys() & set(text):
+        text = text.replace(char, _LATIN[char])
+    return text
 
 
 def is_unspaced(word: str) -> bool:
