@@ -20,6 +20,7 @@ from dynalens.source.aws import Aws
 from dynalens.source.table import table_info
 from dynalens.target import Rejection, Target, Write
 from dynalens.target.metrics import open_metrics
+from dynalens.target.search import open_search
 from dynalens.target.sql import open_sql
 from dynalens.testing.memory import MemoryTarget
 from tests.services.dynamodb_local import DynamoDBLocal
@@ -40,10 +41,11 @@ class Nothing(MemoryTarget):
 Opener = Callable[[Path], Target]
 OPENERS: dict[str, tuple[Opener, ...]] = {
     "nothing": (lambda _: Nothing("sql"),),
+    "search": (lambda folder: open_search("tantivy://./search", folder=folder),),
     "sql": (lambda folder: open_sql("chdb://./sql", folder=folder),),
     "metrics": (lambda folder: open_metrics("valkey://embedded", folder=folder, collections=COLLECTIONS),),
 }
-OPENERS["sql and metrics"] = OPENERS["sql"] + OPENERS["metrics"]
+OPENERS["all three"] = OPENERS["search"] + OPENERS["sql"] + OPENERS["metrics"]
 
 
 def read_and_drop(server: DynamoDBLocal) -> float:

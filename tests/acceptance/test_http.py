@@ -15,7 +15,7 @@ import pytest
 from dynalens.config import Config
 from dynalens.errors import BusyError, DynalensError, QueryLimitError, QueryRefusedError, RequestError, TargetError
 from dynalens.position import Gap
-from dynalens.server.limits import BODY_BYTES, LETTERS_PER_ANSWER, SQL_CHARACTERS
+from dynalens.server.limits import BODY_BYTES, JSON_DEPTH, LETTERS_PER_ANSWER, SQL_CHARACTERS
 from dynalens.server.routes import health
 from dynalens.target import MetricGroup, SqlResult
 from tests.fakes import CONFIG, Fakes, copy, letter, report, world
@@ -346,7 +346,7 @@ def test_a_body_too_large_is_refused_with_the_limit(shared: Running) -> None:
 
 def test_a_body_too_deep_is_refused_with_the_limit(shared: Running) -> None:
     answer = shared.client.post(SQL, content=b"[" * 100_000, headers={"Content-Type": "application/json"})
-    assert "limit of 32 levels" in refused(answer, 422, "limit")["message"]
+    assert f"limit of {JSON_DEPTH} levels" in refused(answer, 422, "limit")["message"]
 
 
 def test_what_a_browser_could_send_from_another_page_is_refused(shared: Running) -> None:

@@ -55,6 +55,9 @@ def test_every_route_answers_with_the_table(up: Up, donations: str, dynamodb_loc
         ["Facebook", 10.25],
         ["Phone", 60],
     ]
+    observed(lambda: up.get("/donations/_count")["count"] == 3)
+    found = up.get("/api/v1/collections/donations/search?q=facebok&fields=platform&filter=amount:>=10")
+    assert [hit["document"]["amount"] for hit in found["hits"]] == [10.25]
     path = f"/api/v1/collections/donations/documents/{quote(document_id(1))}"
     assert up.get(path) == {
         "id": document_id(1),
@@ -73,6 +76,7 @@ def test_every_route_answers_with_the_table(up: Up, donations: str, dynamodb_loc
     assert {"group": {"platform": "Phone"}, "values": {"count": 2, "amount_sum": 60}} in metric["groups"]
     statuses = up.get("/api/v1/status")["collections"]
     assert {(status["target"], status["phase"]) for status in statuses} == {
+        ("search", "streaming"),
         ("sql", "streaming"),
         ("metrics", "streaming"),
     }
