@@ -74,11 +74,22 @@ class FakeStores:
         number = len(self.saved_letters) + 1
         self.saved_letters[number] = replace(letter, number=number)
 
-    def letters(self, *, state: str | None = None, collection: str | None = None, limit: int = 100) -> list[DeadLetter]:
+    def letters(
+        self,
+        *,
+        state: str | None = None,
+        collection: str | None = None,
+        table: str | None = None,
+        target: str | None = None,
+        limit: int = 100,
+    ) -> list[DeadLetter]:
         found = [
             letter
             for letter in self.saved_letters.values()
-            if state in {None, letter.state} and collection in {None, letter.collection}
+            if state in {None, letter.state}
+            and collection in {None, letter.collection}
+            and table in {None, letter.table}
+            and target in {None, letter.target}
         ]
         return found[:limit]
 

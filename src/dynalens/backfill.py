@@ -39,11 +39,14 @@ class Plan:
         current: The newest generation of each configured collection: those that are fed.
         new: The part of `current` that has to be recorded first.
         restart: Forget all positions of the target: it lost what they stand for.
+        retired: Generations of collections that the file no longer names: what is read from now on passes them by, so
+            that they cannot be fed on when it names them again.
         gaps: Why, when it is a loss and not a first start.
     """
 
     current: tuple[Copy, ...]
     new: tuple[Copy, ...]
+    retired: tuple[Copy, ...]
     restart: bool
     gaps: tuple[Gap, ...]
 
@@ -119,7 +122,7 @@ def plan(situation: Situation, new_scan: Callable[[bool], Scan]) -> Plan:
             kept = _begin(collection, situation, scan)
             new.append(kept)
         current.append(kept)
-    return Plan(tuple(current), tuple(new), restart, gaps)
+    return Plan(tuple(current), tuple(new), _retired(situation), restart, gaps)
 
 
 def _forgotten(situation: Situation) -> list[Gap]:
@@ -187,6 +190,11 @@ def _kept(wanted: Wanted, situation: Situation) -> Copy | None:
     return newest if held or newest.state == "building" else None
 
 
+def _retired(situation: Situation) -> tuple[Copy, ...]:
+    wanted = {wanted.collection for wanted in situation.wanted}
+    return tuple(copy for copy in situation.copies if copy.state != "dropped" and copy.collection not in wanted)
+
+
 def _begin(wanted: Wanted, situation: Situation, scan: Scan) -> Copy:
     recorded = [copy.number for copy in situation.copies if copy.collection == wanted.collection]
     held = [held.number for held in situation.memory.generations if held.collection == wanted.collection]
@@ -210,5 +218,5 @@ def finished(copy: Copy, now: float) -> Copy:
 
 
 def dropped(copy: Copy) -> Copy:
-    """Give the record of a generation that another one has replaced."""
+    """Give the record of a generation that another one has replaced, or that is no longer fed."""
     return replace(copy, state="dropped")

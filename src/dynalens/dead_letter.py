@@ -46,8 +46,16 @@ class DeadLetterStore(Protocol):
         """Store letters durably before the position moves past them; the same change and target is stored once."""
         ...
 
-    def letters(self, *, state: str | None = None, collection: str | None = None, limit: int = 100) -> list[DeadLetter]:
-        """List letters, oldest first."""
+    def letters(
+        self,
+        *,
+        state: str | None = None,
+        collection: str | None = None,
+        table: str | None = None,
+        target: str | None = None,
+        limit: int = 100,
+    ) -> list[DeadLetter]:
+        """List letters, oldest first; None takes all."""
         ...
 
     def letter(self, number: int) -> DeadLetter | None:

@@ -81,6 +81,13 @@ def test_letters_are_listed_by_state_and_collection(store: SqliteStore) -> None:
     assert store.letters(state="done") == []
 
 
+def test_letters_are_listed_by_table_and_target(store: SqliteStore) -> None:
+    store.add([letter(1), replace(letter(2), target="search"), replace(letter(3), table="Others")])
+    assert [each.document_id for each in store.letters(target="search")] == ["key-2"]
+    assert [each.document_id for each in store.letters(table="Others", limit=1)] == ["key-3"]
+    assert store.letters(table="Others", target="search") == []
+
+
 def test_the_same_change_is_stored_once_for_each_target_and_collection(store: SqliteStore) -> None:
     others = [
         replace(LETTER, target="metrics"),

@@ -67,7 +67,7 @@ def test_the_first_start_begins_a_first_generation_that_needs_no_consistent_scan
 
 def test_what_is_there_goes_on() -> None:
     found = planned(STEADY)
-    assert found == Plan(current=(copy(),), new=(), restart=False, gaps=())
+    assert found == Plan(current=(copy(),), new=(), retired=(), restart=False, gaps=())
 
 
 def test_a_mark_below_the_store_is_no_loss() -> None:
@@ -108,6 +108,15 @@ def test_a_collection_added_later_is_scanned_consistently_beside_the_others() ->
     assert numbers(found) == [("big", 1)]
     assert found.new[0].consistent
     assert not found.restart
+
+
+def test_a_collection_that_is_not_fed_for_a_while_begins_anew() -> None:
+    others = [copy(), copy(collection="others")]
+    found = planned(replace(STEADY, copies=others))
+    assert found.retired == (others[1],)
+    again = replace(STEADY, copies=[others[0], dropped(others[1])], wanted=[*STEADY.wanted, Wanted("others", "f")])
+    assert numbers(planned(again)) == [("others", 2)]
+    assert not planned(again).retired
 
 
 def test_changed_settings_begin_a_new_generation() -> None:

@@ -138,6 +138,8 @@ class Attachment:
         ]
 
     def _record(self, chosen: Plan) -> None:
+        for copy in chosen.retired:
+            self.store.save_copy(self.table.name, dropped(copy))
         if chosen.restart:
             self.store.restart(self.table.name, self.target.name, chosen.new, chosen.gaps)
         else:

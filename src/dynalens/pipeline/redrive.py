@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from dynalens.change import Change, DecodeError, Poison, Typed, decode_record, render, stream_record
 from dynalens.dead_letter import UNDECODED, DeadLetter, DeadLetterStore
+from dynalens.errors import SourceError
 from dynalens.pipeline.attachment import Table
 from dynalens.target import TOMBSTONE_RETENTION_SECONDS, Generation, Rejection, Target, Write
 from dynalens.transform import route
@@ -61,7 +62,8 @@ class Redriver:
     """Applies letters of one table and target again, when someone asked for it.
 
     A letter keeps its change's version, so a newer document stays. One from a generation that is no longer fed has
-    nothing left to do: its item was read again for the new one.
+    nothing left to do: its item was read again for the new one. One of a record that could not be decoded belongs to no
+    generation, and rows of a scan lose to its version: its item is read afresh.
     """
 
     table: Table
@@ -71,24 +73,31 @@ class Redriver:
 
     def run(self, generations: Mapping[str, int]) -> None:
         """Apply what was asked for, oldest first. `generations`: the number that is fed, by collection."""
-        for letter in self.dead_letters.letters(state="redrive"):
-            if letter.table == self.table.name and letter.target == self.target.name:
-                self._redrive(letter, generations)
+        for letter in self.dead_letters.letters(state="redrive", table=self.table.name, target=self.target.name):
+            self._redrive(letter, generations)
 
     def _redrive(self, letter: DeadLetter, generations: Mapping[str, int]) -> None:
-        if letter.collection and letter.generation != generations.get(letter.collection):
+        if letter.collection != UNDECODED and letter.generation != generations.get(letter.collection):
             self.dead_letters.settle(letter.number)
             return
         try:
-            change = decode_record(json.loads(letter.record), table=self.table.name, keys=self.table.keys)
+            change = self._change(letter)
+        except SourceError as error:
+            # A table that cannot be read now must not hold up what is applied to the target.
+            self.dead_letters.settle(letter.number, code=error.code, message=error.message)
+            return
         except (DecodeError, LookupError, TypeError, AttributeError, ValueError) as error:
             self.dead_letters.settle(letter.number, code=UNDECODABLE, message=str(error))
             return
-        if time.time() - letter.stored_at > TOMBSTONE_RETENTION_SECONDS:
-            change = self._afresh(change)
         rejections = self.target.apply(list(self._writes(letter, change, generations)))
         code, message = (rejections[0].code, rejections[0].message) if rejections else ("", "")
         self.dead_letters.settle(letter.number, code=code, message=message)
+
+    def _change(self, letter: DeadLetter) -> Change:
+        change = decode_record(json.loads(letter.record), table=self.table.name, keys=self.table.keys)
+        if letter.collection == UNDECODED or time.time() - letter.stored_at > TOMBSTONE_RETENTION_SECONDS:
+            return self._afresh(change)
+        return change
 
     def _writes(self, letter: DeadLetter, change: Change, generations: Mapping[str, int]) -> Iterator[Write]:
         for collection, document in route(change, self.table.routes):
@@ -97,7 +106,7 @@ class Redriver:
                 yield Write(generation, change.id, letter.version, document, change)
 
     def _afresh(self, change: Change) -> Change:
-        """Past the retention of tombstones an old state could come back to life: take the item's state of now."""
+        """Take the item's state of now: an old one could come back to life, or overwrite what was scanned since."""
         item = self.fetch(change.key)
         if item is None:
             return replace(change, kind="remove", new=None, old=None, old_known=False)

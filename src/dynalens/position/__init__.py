@@ -49,7 +49,8 @@ class Copy:
         collection: The collection's name.
         target: The target's name.
         number: The generation's number, from 1.
-        state: `building` until its first copy is complete, then `live`; `dropped` when another one took its place.
+        state: `building` until its first copy is complete, then `live`; `dropped` when another one took its place, or
+            when its collection left the file.
         fingerprint: Digest of the settings it was built with; another one asks for a new generation.
         stream: Name of the stream it is fed from; a table whose stream is another one has a gap.
         scan: Id of the scan that fills it.

@@ -266,13 +266,24 @@ class SqliteStore:
                 [(*astuple(letter)[1:-1], letter.stored_at or now, _digest(letter)) for letter in letters],
             )
 
-    def letters(self, *, state: str | None = None, collection: str | None = None, limit: int = 100) -> list[DeadLetter]:
+    def letters(
+        self,
+        *,
+        state: str | None = None,
+        collection: str | None = None,
+        table: str | None = None,
+        target: str | None = None,
+        limit: int = 100,
+    ) -> list[DeadLetter]:
         """See `DeadLetterStore.letters`."""
         rows = self._read(
             f"SELECT {_LETTER_COLUMNS} FROM dead_letters"  # noqa: S608 - own names
-            " WHERE state = coalesce(?, state) AND collection = coalesce(?, collection) ORDER BY number LIMIT ?",
+            " WHERE state = coalesce(?, state) AND collection = coalesce(?, collection)"
+            " AND table_name = coalesce(?, table_name) AND target = coalesce(?, target) ORDER BY number LIMIT ?",
             state,
             collection,
+            table,
+            target,
             limit,
         )
         return [_letter(row) for row in rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -10,12 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from dynalens.config import CollectionConfig
+from dynalens.errors import SourceError
 from dynalens.pipeline import TablePipeline
 from dynalens.position.sqlite import SqliteStore
 from dynalens.report import Report
 from dynalens.testing.memory import MemorySource, MemoryTarget
 from tests.pipelines import Bench
 from tests.waiting import observed
+
+OTHERS = {"others": CollectionConfig(table="Donations")}
 
 
 @pytest.fixture
@@ -179,6 +184,56 @@ def test_a_document_that_the_target_refuses_is_redriven_without_overwriting_a_ne
         assert equal(source, target)()
 
 
+def test_letters_of_a_target_that_is_gone_hold_up_no_other(
+    bench: Bench, source: MemorySource, target: MemoryTarget
+) -> None:
+    target.refuse("a")
+    with bench.running():
+        observed(live(bench.store))
+        put(source, "s1", "a", 1)
+        (letter,) = observed(lambda: bench.store.letters(state="waiting"))
+        bench.store.settle(letter.number)
+        gone = [replace(letter, target="gone", sequence_number=str(n), state="redrive") for n in range(101)]
+        # The same letter once more, behind them.
+        bench.store.add([*gone, replace(letter, sequence_number="102", state="redrive")])
+        target.accept("a")
+        observed(equal(source, target))
+
+
+def test_a_record_that_can_be_read_at_last_overwrites_no_generation_begun_since(
+    bench: Bench, source: MemorySource, target: MemoryTarget
+) -> None:
+    put(source, "s1", "before", 1)
+    source.append("s1", {"eventName": "NONSENSE"})
+    with bench.running():
+        (poison,) = observed(lambda: bench.store.letters(state="waiting"))
+    source.preload({"id": {"S": "a"}, "amount": {"N": "2"}})
+    older = {"id": {"S": "a"}, "amount": {"N": "1"}}
+    stream = {"Keys": {"id": {"S": "a"}}, "NewImage": older, "SequenceNumber": "1", "StreamViewType": "NEW_IMAGE"}
+    record = json.dumps({"eventName": "INSERT", "dynamodb": stream}).encode()
+    with replace(bench, fingerprints={"donations": "2"}).running():
+        observed(lambda: [copy.state for copy in bench.store.copies("Donations", "sql")] == ["dropped", "live"])
+        bench.store.add([replace(poison, sequence_number="1", record=record, state="redrive")])
+        observed(lambda: not bench.store.letters(state="redrive"))
+    assert equal(source, target)()
+
+
+def test_a_redrive_that_cannot_read_the_table_waits_with_the_reason(
+    bench: Bench, source: MemorySource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_key: object) -> None:
+        raise SourceError("GetItem is not allowed.")
+
+    monkeypatch.setattr(source, "item", refuse)
+    source.append("s1", {"eventName": "NONSENSE"})
+    with bench.running():
+        (poison,) = observed(lambda: bench.store.letters(state="waiting"))
+        record = b'{"eventName": "REMOVE", "dynamodb": {"Keys": {"id": {"S": "a"}}, "SequenceNumber": "1"}}'
+        bench.store.add([replace(poison, sequence_number="1", record=record, state="redrive")])
+        observed(lambda: bench.store.letters()[-1].message == "GetItem is not allowed.")
+    assert bench.store.letters()[-1].state == "waiting"
+
+
 def test_changes_that_were_trimmed_are_a_gap_that_a_new_generation_closes(
     bench: Bench, source: MemorySource, target: MemoryTarget, store: SqliteStore
 ) -> None:
@@ -298,6 +353,23 @@ def test_changed_settings_build_a_new_generation_beside_the_old(
     with replace(bench, fingerprints={"donations": "2"}).running():
         observed(lambda: [copy.state for copy in store.copies("Donations", "sql")] == ["dropped", "live"])
         assert equal(source, target)()
+
+
+def test_a_collection_that_was_out_of_the_file_for_a_while_is_copied_anew(
+    bench: Bench, source: MemorySource, target: MemoryTarget, store: SqliteStore
+) -> None:
+    both = replace(bench, collections={"donations": CollectionConfig(table="Donations"), **OTHERS})
+    put(source, "s1", "a", 1)
+    with both.running():
+        observed(live(store))
+        observed(lambda: target.documents("others") == source.documents())
+    put(source, "s1", "b", 1)
+    source.delete("s1", {"id": {"S": "a"}})
+    with replace(bench, collections=OTHERS).running():
+        observed(lambda: target.documents("others") == source.documents())
+    with both.running():
+        observed(equal(source, target))
+    assert [copy.number for copy in store.copies("Donations", "sql") if copy.state == "live"] == [2, 1]
 
 
 def test_reports_tell_waiting_from_caught_up(bench: Bench, source: MemorySource, target: MemoryTarget) -> None:
