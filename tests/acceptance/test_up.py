@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from urllib.parse import quote
 
 from tests.donations import document_id, put
@@ -119,6 +120,32 @@ def test_sigterm_under_load_drains_and_exits_0(up: Up, donations: str, dynamodb_
     observed(lambda: totals(up) == {"count": 301, "amount_sum": 3010})
     generations = {status["generation"] for status in up.get("/api/v1/status")["collections"]}
     assert generations == {1}, "what was copied is not copied again"
+
+
+HANGING_SEARCH = """
+import threading
+from dynalens.target.search.index import GenerationIndex
+
+def hang(self, rows, written_at):
+    with self._writing:
+        print("hangs", flush=True)
+        threading.Event().wait()
+
+GenerationIndex.write = hang
+"""
+
+
+def test_sigterm_ends_it_although_a_target_hangs(
+    up: Up, donations: str, dynamodb_local: DynamoDBLocal, tmp_path: Path
+) -> None:
+    put(dynamodb_local.client("dynamodb"), donations, 1)
+    (tmp_path / "sitecustomize.py").write_text(HANGING_SEARCH)
+    up.start(PYTHONPATH=str(tmp_path))
+    observed(lambda: "hangs" in (tmp_path / "up.log").read_text())
+    observed(lambda: totals(up) == {"count": 1, "amount_sum": 10})
+    began = time.monotonic()
+    assert up.end() == 0
+    assert time.monotonic() - began < WITHIN_SECONDS
 
 
 def test_a_value_out_of_scale_is_a_dead_letter_that_can_be_shown_and_redriven(

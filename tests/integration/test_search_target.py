@@ -5,23 +5,26 @@ from __future__ import annotations
 import resource
 import shutil
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tantivy import Searcher
 
 from dynalens.change import Typed
 from dynalens.config import CollectionConfig
 from dynalens.errors import ConfigError, MissingExtraError, NotFoundError, RequestError, TargetError
 from dynalens.partition import Position
-from dynalens.search import Anywhere, Exists, SearchRequest, Term
-from dynalens.target import version
+from dynalens.search import Anywhere, Everything, Exists, SearchRequest, Term
+from dynalens.target import Generation, version
 from dynalens.target.search import open_search
+from dynalens.target.search.index import GenerationIndex
 from dynalens.target.search.target import SearchTarget
 from dynalens.target.search.view import MOST_PATHS
-from tests.contract.implementations import OTHER_TABLE, TABLE, open_generation
-from tests.contract.writing import FIRST, delete, put
+from tests.contract.implementations import COLLECTIONS, OTHER_TABLE, TABLE, open_generation
+from tests.contract.writing import FIRST, SECOND, delete, put
 
 MARKS = {"p": Position(rank=7, token="7")}
 
@@ -93,6 +96,9 @@ def test_a_broken_index_is_named_with_what_to_do(target: SearchTarget, tmp_path:
     with pytest.raises(TargetError, match="donations@1") as broken:
         open_target(tmp_path)
     assert "delete this folder" in broken.value.hint
+    shutil.rmtree(index_folder(tmp_path))
+    # Nothing is held of the attempt that failed, not even while its error is kept.
+    open_target(tmp_path).close()
 
 
 def test_what_a_killed_process_left_of_a_generation_is_removed(target: SearchTarget, tmp_path: Path) -> None:
@@ -186,6 +192,86 @@ def test_a_snapshot_stays_as_it_was(target: SearchTarget) -> None:
 def test_a_collection_that_is_not_served_is_not_found(target: SearchTarget) -> None:
     with pytest.raises(NotFoundError, match="no collection refunds"):
         target.search("refunds", SearchRequest())
+
+
+def test_a_search_goes_on_when_its_generation_is_replaced_meanwhile(
+    target: SearchTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target.apply([put("a", 1)])
+    target.create(SECOND, COLLECTIONS["donations"])
+    original = GenerationIndex.searcher
+
+    def replacing(index: GenerationIndex) -> Searcher:
+        monkeypatch.undo()
+        target.serve(SECOND)
+        target.drop(FIRST)
+        return original(index)
+
+    monkeypatch.setattr(GenerationIndex, "searcher", replacing)
+    assert target.matches("donations", Everything()) == 1
+    assert target.matches("donations", Everything()) == 0
+
+
+# Several tables at once.
+
+
+def test_marks_of_one_table_while_another_drops_a_generation(
+    target: SearchTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = Generation("people", 1)
+    target.create(people, COLLECTIONS["people"])
+
+    def dropping(_index: GenerationIndex) -> int:
+        target.drop(people)
+        return 0
+
+    monkeypatch.setattr(GenerationIndex, "stamp", property(dropping))
+    target.mark(TABLE, MARKS)
+    assert target.recall(TABLE).marks == MARKS
+
+
+def test_a_sweep_of_all_tables_while_one_drops_a_generation(target: SearchTarget) -> None:
+    people = Generation("people", 1)
+    target.create(people, COLLECTIONS["people"])
+    target.apply([delete("a", 1), delete("a", 1, generation=people)])
+    dropped = threading.Thread(target=target.drop, args=(people,))
+    original = GenerationIndex.sweep
+
+    def sweeping(index: GenerationIndex, older_than: float) -> int:
+        if not dropped.ident:
+            dropped.start()
+            dropped.join(0.2)
+        return original(index, older_than)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(GenerationIndex, "sweep", sweeping)
+        target.sweep(2_000_000_000_000.0)
+    dropped.join()
+    assert target.recall(OTHER_TABLE).generations == frozenset()
+
+
+def test_a_closed_target_takes_nothing_and_holds_no_lock(target: SearchTarget, tmp_path: Path) -> None:
+    target.apply([put("a", 1)])
+    target.close()
+    with pytest.raises(TargetError, match="closed"):
+        target.apply([put("late", 2)])
+    again = open_target(tmp_path)
+    assert again.count("donations") == 1
+    again.close()
+
+
+def test_a_folder_that_another_process_works_on_is_left_alone(target: SearchTarget, tmp_path: Path) -> None:
+    with pytest.raises(TargetError, match="in use") as refused:
+        open_target(tmp_path)
+    assert "another folder" in refused.value.hint
+    target.apply([put("a", 1)])
+    assert target.count("donations") == 1
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "search").write_text("a file")
+    with pytest.raises(TargetError, match="search cannot be used"):
+        open_target(tmp_path)
 
 
 # Addresses.

@@ -23,6 +23,7 @@ from dynalens.position.sqlite import SqliteStore
 from dynalens.report import ReportStore
 from dynalens.retry import RetryPolicy
 from dynalens.runtime.folder import locked
+from dynalens.runtime.memory import share_freed_memory
 from dynalens.runtime.table import Parts, TableWorker
 from dynalens.server import Backend, Server, check_bind, create_app
 from dynalens.source.aws import Aws
@@ -39,6 +40,8 @@ log = logging.getLogger(__name__)
 DRAIN_SECONDS = 5.0
 """After SIGTERM what was read is applied and committed for so long; the process ends within ten seconds."""
 END_SECONDS = 7.0
+LEAVE_SECONDS = 8.0
+"""After so long it ends whatever is still open: a target that hangs may hang in its closing too."""
 REPORT_SECONDS = 1.0
 STORE_NAME = "state.db"
 _RECONNECT = RetryPolicy(base_seconds=0.2, cap_seconds=5.0, attempts=sys.maxsize, total_seconds=math.inf)
@@ -56,13 +59,15 @@ def up(config: Config, *, on_ready: Callable[[str], None]) -> int:
         DynalensError: A part could not be started; nothing runs.
     """
     check_bind(config.server.host)
+    share_freed_memory()
     with ExitStack() as stack:
+        leaving = stack.enter_context(_leaving())
         announce = stack.enter_context(locked(config.data_folder))
         store = stack.enter_context(closing(SqliteStore(config.data_folder / STORE_NAME)))
         targets = _open_targets(config, stack)
         server = Server(create_app(_backend(config, store, targets)), config.server.host, config.server.port)
         workers = _workers(config, store, targets.all(), stack)
-        stack.enter_context(_running(workers, store))
+        stack.enter_context(_running(workers, store, leaving))
         address = f"http://{f'[{server.host}]' if ':' in server.host else server.host}:{server.port}"
         announce(address)
         with _stopped_by_signals(server.stop):
@@ -130,7 +135,18 @@ def _workers(config: Config, store: SqliteStore, targets: Sequence[Target], stac
 
 
 @contextmanager
-def _running(workers: Sequence[TableWorker], reports: ReportStore) -> Iterator[None]:
+def _leaving() -> Iterator[threading.Timer]:
+    """Give what ends the process some time after it was started, unless all that was opened since is closed by then."""
+    timer = threading.Timer(LEAVE_SECONDS, _leave)
+    timer.daemon = True
+    try:
+        yield timer
+    finally:
+        timer.cancel()
+
+
+@contextmanager
+def _running(workers: Sequence[TableWorker], reports: ReportStore, leaving: threading.Timer) -> Iterator[None]:
     """Run the workers and write their reports; leaving drains them."""
     stop = threading.Event()
     reporter = threading.Thread(target=_report, args=(workers, reports, stop), name="reports", daemon=True)
@@ -140,6 +156,7 @@ def _running(workers: Sequence[TableWorker], reports: ReportStore) -> Iterator[N
     try:
         yield
     finally:
+        leaving.start()
         for worker in workers:
             worker.stop(DRAIN_SECONDS)
         deadline = time.monotonic() + END_SECONDS

@@ -51,6 +51,7 @@ class GenerationIndex:
 
     def __init__(self, folder: Path) -> None:
         self._writing = threading.Lock()
+        self._closed = False
         self._writer: tantivy.IndexWriter | None = None
         with _translated(f"open {folder}", hint=_BROKEN):
             folder.mkdir(parents=True, exist_ok=True)
@@ -113,8 +114,9 @@ class GenerationIndex:
         return count
 
     def close(self) -> None:
-        """Let go of the folder."""
+        """Let go of the folder: nothing can be written any more; views stay."""
         with self._writing:
+            self._closed = True
             self._writer = None
 
     @contextmanager
@@ -138,6 +140,8 @@ class GenerationIndex:
             writer.wait_merging_threads()
 
     def _open_writer(self) -> tantivy.IndexWriter:
+        if self._closed:
+            raise TargetError("The search target is closed.", hint="Start dynalens again.")
         if self._writer is None:
             self._writer = self.index.writer(_WRITER_BYTES, 1)
         return self._writer

@@ -6,6 +6,9 @@ import shutil
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from dynalens.config import CollectionConfig
@@ -16,6 +19,7 @@ from dynalens.target import Field, Generation, Memory, Rejection, SearchSnapshot
 from dynalens.target.search import documents
 from dynalens.target.search.answer import answer, count
 from dynalens.target.search.encode import encode
+from dynalens.target.search.folder import lock
 from dynalens.target.search.index import GenerationIndex, Row
 from dynalens.target.search.snapshot import Snapshot
 from dynalens.target.search.state import State
@@ -25,6 +29,15 @@ from dynalens.target.search.view import MOST_PATHS, View
 STATE_NAME = "state.db"
 LONGEST_PATH = 1000
 """Characters of a path's name; a longer one is found by all fields together only."""
+
+
+@dataclass(slots=True, eq=False)
+class _Held:
+    """One generation: its table, its index, and the paths that are indexed by name (replaced, never changed)."""
+
+    table: str
+    index: GenerationIndex
+    paths: AbstractSet[str]
 
 
 class SearchTarget:
@@ -37,41 +50,41 @@ class SearchTarget:
         folder: Where the indexes are kept; made when missing.
 
     Raises:
-        TargetError: The folder cannot be read or written.
+        TargetError: The folder cannot be read or written, or another process works on it.
     """
 
     name = "search"
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        # Held while generations come and go, and by what goes over those of all tables.
         self._changing = threading.RLock()
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise TargetError(
-                f"The search folder {folder} cannot be made: {error}", hint="Free space, or allow this user to write."
-            ) from error
-        self._state = State(folder / STATE_NAME)
-        self._indexes: Mapping[Generation, GenerationIndex] = {}
-        self._paths: dict[Generation, set[str]] = {}
-        self._tables: dict[Generation, str] = {}
+        self._held: Mapping[Generation, _Held] = {}
+        with ExitStack() as opened:
+            opened.enter_context(lock(folder))
+            self._state = opened.enter_context(closing(State(folder / STATE_NAME)))
+            opened.callback(self._close_indexes)
+            self._open_all()
+            self._remove_leftovers()
+            self._opened = opened.pop_all()
+
+    def _open_all(self) -> None:
         for generation, build in self._state.generations().items():
-            self._open(generation, build.table)
-            if self._indexes[generation].stamp < build.commit_stamp:
+            held = self._open(generation, build.table)
+            if held.index.stamp < build.commit_stamp:
                 # The index went back to an older state than the marks speak of: that is a gap, and seen.
                 self._state.forget_marks(build.table)
-        self._served = self._state.served()
-        self._remove_leftovers()
+        self._served = {name: self._held[generation] for name, generation in self._state.served().items()}
 
-    def _open(self, generation: Generation, table: str) -> None:
+    def _open(self, generation: Generation, table: str) -> _Held:
         index = GenerationIndex(self._folder / str(generation))
-        self._paths[generation] = self._state.paths(generation)
-        self._tables[generation] = table
-        self._indexes = {**self._indexes, generation: index}
+        held = _Held(table, index, self._state.paths(generation))
+        self._held = {**self._held, generation: held}
+        return held
 
     def _remove_leftovers(self) -> None:
         """Remove the folders of generations that a killed process was dropping, or had not yet recorded."""
-        known = {str(generation) for generation in self._indexes}
+        known = {str(generation) for generation in self._held}
         for folder in self._folder.iterdir():
             if folder.is_dir() and "@" in folder.name and folder.name not in known:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -80,7 +93,7 @@ class SearchTarget:
 
     def recall(self, table: str) -> Memory:
         """Read what the target remembers of a table."""
-        generations = frozenset(generation for generation, of in list(self._tables.items()) if of == table)
+        generations = frozenset(generation for generation, held in self._held.items() if held.table == table)
         return Memory(self._state.epoch(table), self._state.marks(table), generations)
 
     def raise_epoch(self, table: str, epoch: int) -> None:
@@ -89,42 +102,37 @@ class SearchTarget:
 
     def mark(self, table: str, marks: Mapping[str, Position]) -> None:
         """Remember the positions applied, and which commits they stand for."""
-        stamps = {generation: index.stamp for generation, index in self._indexes.items() if self._of(generation, table)}
+        stamps = {generation: held.index.stamp for generation, held in self._held.items() if held.table == table}
         self._state.mark(table, marks, stamps)
-
-    def _of(self, generation: Generation, table: str) -> bool:
-        return self._tables[generation] == table
 
     def create(self, generation: Generation, collection: CollectionConfig) -> None:
         """Make an empty index, in which the declared fields have their places."""
         with self._changing:
-            if generation not in self._indexes:
+            if generation not in self._held:
                 self._state.create(generation, collection.table, [path_name(path) for path in collection.search.fields])
                 self._open(generation, collection.table)
 
     def serve(self, generation: Generation) -> None:
         """Let readers of the collection see this generation."""
         with self._changing:
-            self._index(generation)
+            held = self._holding(generation)
             self._state.serve(generation)
-            self._served = {**self._served, generation.collection: generation}
+            self._served = {**self._served, generation.collection: held}
 
     def drop(self, generation: Generation) -> None:
         """Forget a generation and remove its files; readers that hold it go on."""
         with self._changing:
             self._state.drop(generation)
-            self._served = {name: served for name, served in self._served.items() if served != generation}
-            index = self._indexes.get(generation)
-            self._indexes = {held: one for held, one in self._indexes.items() if held != generation}
-            self._tables.pop(generation, None)
-            self._paths.pop(generation, None)
-            if index is not None:
-                index.close()
+            held = self._held.get(generation)
+            self._served = {name: served for name, served in self._served.items() if served is not held}
+            self._held = {other: one for other, one in self._held.items() if other != generation}
+            if held is not None:
+                held.index.close()
                 shutil.rmtree(self._folder / str(generation), ignore_errors=True)
 
-    def _index(self, generation: Generation) -> GenerationIndex:
+    def _holding(self, generation: Generation) -> _Held:
         try:
-            return self._indexes[generation]
+            return self._held[generation]
         except KeyError:
             raise TargetError(
                 f"There is no generation {generation} in the search target.", hint="Start dynalens again to build it."
@@ -143,7 +151,7 @@ class SearchTarget:
         return rejections
 
     def _apply(self, generation: Generation, writes: Sequence[Write]) -> list[Rejection]:
-        index = self._index(generation)
+        index = self._holding(generation).index
         held = index.versions({write.id for write in writes})
         rows: dict[str, Row] = {}
         rejections = []
@@ -162,20 +170,22 @@ class SearchTarget:
 
     def _admit(self, generation: Generation, rows: Iterable[Row]) -> None:
         """Give new paths a place among those indexed by name while there is one; the others are left out by name."""
-        admitted = self._paths[generation]
+        held = self._holding(generation)
+        admitted = held.paths
         encoded = [row.encoded for row in rows if row.encoded is not None]
         wanted = sorted(path for path in set().union(*(one.paths() for one in encoded)) - admitted if _fits(path))
         new = wanted[: max(0, MOST_PATHS - len(admitted))]
         if new:
             self._state.add_paths(generation, new)
             # Replaced, not changed: views that are being read keep theirs.
-            self._paths[generation] = admitted = admitted | set(new)
+            held.paths = admitted = admitted | set(new)
         for one in encoded:
             one.keep(admitted)
 
     def sweep(self, older_than: float) -> int:
         """Remove old tombstones of every generation."""
-        return sum(index.sweep(older_than) for index in self._indexes.values())
+        with self._changing:
+            return sum(held.index.sweep(older_than) for held in self._held.values())
 
     def ping(self) -> None:
         """Read a row of the state."""
@@ -184,20 +194,21 @@ class SearchTarget:
     def close(self) -> None:
         """Let go of the folder; what was applied stays."""
         with self._changing:
-            for index in self._indexes.values():
-                index.close()
-            self._state.close()
+            self._opened.close()
+
+    def _close_indexes(self) -> None:
+        for held in self._held.values():
+            held.index.close()
 
     # Reading.
 
     def _view(self, collection: str) -> View:
-        generation = self._served.get(collection)
-        index = self._indexes.get(generation) if generation is not None else None
-        if generation is None or index is None:
+        held = self._served.get(collection)
+        if held is None:
             served = ", ".join(sorted(self._served)) or "none yet"
             raise NotFoundError(f"There is no collection {collection}.", hint=f"Collections: {served}.")
         # The searcher first: paths that come meanwhile do no harm.
-        return View(collection, index.index, index.searcher(), paths=self._paths[generation])
+        return View(collection, held.index.index, held.index.searcher(), paths=held.paths)
 
     def search(self, collection: str, request: SearchRequest) -> SearchAnswer:
         """Answer one search."""
