@@ -54,6 +54,12 @@ def test_parts_of_a_document_are_given_with_every_digit(source: object, given: b
     assert filtered(source) == given
 
 
+def test_halves_of_characters_stay_escaped_and_numbers_keep_every_digit() -> None:
+    document = rb'{"a": {"\ud800": ["\udc00", 1.10000000000000000000000000000000000001, true, null, "\u00e9"]}, "b": 1}'
+    given = rb'{"a":{"\ud800":["\udc00",1.10000000000000000000000000000000000001,true,null,"\u00e9"]}}'
+    assert filtered("a", document) == given
+
+
 def test_many_wildcards_take_no_long_time() -> None:
     name = "a" * 1000
     assert filtered("*a" * 400 + "*b", json.dumps({name: 1}).encode()) == b"{}"

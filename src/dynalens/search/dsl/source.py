@@ -12,6 +12,13 @@ import orjson
 
 from dynalens.search.dsl.limits import FIELD_CHARACTERS, FIELDS
 from dynalens.search.dsl.reading import Part
+from dynalens.search.wildcard import expression
+
+
+class _Number(str):
+    """A JSON number, kept as its text."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -38,9 +45,9 @@ class SourceFilter:
             return None
         if not self.excludes and ("*" in self.includes or not self.includes):
             return document
-        # Fragments go out as they came in, so that no number turns into a float on its way.
-        parsed = json.loads(document, parse_int=_fragment, parse_float=_fragment)
-        return orjson.dumps(self._members(parsed, ""))
+        # Numbers go out as they came in, so that none turns into a float on its way.
+        parsed = json.loads(document, parse_int=_Number, parse_float=_Number)
+        return _rendered(self._members(parsed, ""))
 
     def _members(self, members: Mapping[str, object], above: str) -> dict[str, object]:
         kept = {}
@@ -72,25 +79,28 @@ class SourceFilter:
         return _pattern(self.excludes)
 
 
-def _fragment(digits: str) -> orjson.Fragment:
-    return orjson.Fragment(digits)
+def _rendered(members: Mapping[str, object]) -> bytes:
+    try:
+        return orjson.dumps(members, orjson.Fragment, orjson.OPT_PASSTHROUGH_SUBCLASS)
+    except TypeError:  # Lone surrogates, which DynamoDB can hold and UTF-8 cannot: they stay escaped.
+        return _escaped(members).encode()
+
+
+def _escaped(value: object) -> str:
+    match value:
+        case Mapping():
+            return "{" + ",".join(f"{json.dumps(name)}:{_escaped(member)}" for name, member in value.items()) + "}"
+        case list():
+            return "[" + ",".join(map(_escaped, value)) + "]"
+        case _Number():
+            return str(value)
+        case _:
+            return json.dumps(value)
 
 
 def _pattern(wildcards: Sequence[str]) -> re.Pattern[str]:
-    return re.compile("|".join(map(_expression, wildcards)), re.DOTALL)
-
-
-def _expression(wildcard: str) -> str:
-    """Write a wildcard as an expression, for its path and all below it.
-
-    What stands between two wildcards is taken at its first occurrence and never looked for again (`(?>…)`): that finds
-    the same paths, in a time that does not grow with every further wildcard.
-    """
-    first, *others = map(re.escape, wildcard.split("*"))
-    below = r"(?:\..*)?"
-    if not others:
-        return first + below
-    return first + "".join(f"(?>.*?{part})" for part in others[:-1]) + ".*" + others[-1] + below
+    """Find paths, and all below them."""
+    return re.compile("|".join(rf"{expression(wildcard)}(?:\..*)?" for wildcard in wildcards), re.DOTALL)
 
 
 def read_source(part: Part | None) -> SourceFilter:

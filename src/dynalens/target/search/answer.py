@@ -35,7 +35,7 @@ def answer(view: View, request: SearchRequest, *, limited: bool = True) -> Searc
         QueryLimitError: It passes a limit that the message names.
     """
     _check(request, limited=limited)
-    return _Answer(view, request, compiled(view, request.query)).give()
+    return _Answer(view, request, compiled(view, request.query), Engine(view)).give()
 
 
 def count(view: View, query: Query) -> int:
@@ -66,15 +66,12 @@ class _Answer:
     view: View
     request: SearchRequest
     query: tantivy.Query
+    engine: Engine
 
     def give(self) -> SearchAnswer:
         matches = self._matches()
         facets = {facet.field: self._facet(facet) for facet in self.request.facets}
         return SearchAnswer(matches.total, self._hits(matches.found), facets, matches.best)
-
-    @property
-    def _engine(self) -> Engine:
-        return Engine(self.view)
 
     @property
     def _is_scored(self) -> bool:
@@ -86,42 +83,42 @@ class _Answer:
             return self._above(self.request.min_score)
         if not self.request.sort:
             return self._by_relevance()
-        return _Matches(self._engine.count(self.query), self._best_score(), self._in_order())
+        return _Matches(self.engine.count(self.query), self._best_score(), self._in_order())
 
     def _by_relevance(self) -> _Matches:
         offset, size = self.request.offset, self.request.size
-        best = self._engine.best(self.query, size, offset)
-        found = [Found(score, self._engine.stored(address)) for score, address in best.found]
+        best = self.engine.best(self.query, size, offset)
+        found = [Found(score, self.engine.stored(address)) for score, address in best.found]
         return _Matches(best.total, self._best_score() if offset else found[0].score if found else None, found)
 
     def _above(self, min_score: float) -> _Matches:
         """Take the matches with at least this score; they are counted by reading their scores."""
         end = self.request.offset + self.request.size
         limit = max(end, 1000)
-        scored = self._engine.best(self.query, limit).found
+        scored = self.engine.best(self.query, limit).found
         while len(scored) == limit and scored[-1].score >= min_score:
             limit *= 4
-            scored = self._engine.best(self.query, limit).found
+            scored = self.engine.best(self.query, limit).found
         above = [match for match in scored if match.score >= min_score]
-        found = [Found(match.score, self._engine.stored(match.address)) for match in above[self.request.offset : end]]
+        found = [Found(match.score, self.engine.stored(match.address)) for match in above[self.request.offset : end]]
         return _Matches(len(above), above[0].score if above else None, found)
 
     def _best_score(self) -> float | None:
         if not self._is_scored or not self.request.size:
             return None
-        best = self._engine.best(self.query, 1).found
+        best = self.engine.best(self.query, 1).found
         return best[0].score if best else None
 
     def _in_order(self) -> list[Found]:
         request = self.request
-        sorter = Sorter(self._engine, Clauses(self.view))
+        sorter = Sorter(self.engine, Clauses(self.view))
         keys = complete(request.sort)
         if scores_are_equal(request.query):
             keys = tuple(key for key in keys if key.field != SCORE)
         return sorter.page(behind(sorter, self.query, request), keys, request.offset, request.size)
 
     def _facet(self, facet: Facet) -> list[FacetValue]:
-        return facet_values(self._engine, Clauses(self.view), self.query, facet)
+        return facet_values(self.engine, Clauses(self.view), self.query, facet)
 
     def _hits(self, found: Sequence[Found]) -> list[Hit]:
         marked = highlighter(self.request.query, self.request.highlight)

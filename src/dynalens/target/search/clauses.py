@@ -9,7 +9,7 @@ from functools import cached_property
 from tantivy import Occur, Query
 
 from dynalens.target.search import schema
-from dynalens.target.search.limits import MOST_CLAUSES, hold
+from dynalens.target.search.limits import MOST_CANDIDATES, MOST_CLAUSES, WALK, hold
 from dynalens.target.search.view import View
 
 ALL = schema.ALL
@@ -79,10 +79,11 @@ class Clauses:
 
     view: View
     made: int = 0
+    listed: int = 0
 
-    def count(self) -> None:
-        """Count one more query."""
-        self.made += 1
+    def count(self, clauses: int = 1) -> None:
+        """Count what one more query comes to."""
+        self.made += clauses
         hold(self.made, MOST_CLAUSES, "clauses in one query", "Write a smaller query, or ask with terms.")
 
     def name(self, path: str) -> str:
@@ -121,17 +122,23 @@ class Clauses:
 
     def close_word(self, field: str, word: str, typos: int, *, transpositions: bool = True) -> Query:
         """Match words at most so many typos away, at a score of 1."""
-        self.count()
+        self.count(WALK)
         return Query.fuzzy_term_query(self.view.schema, field, word, typos, transpositions)
 
     def beginning(self, field: str, text: str) -> Query:
         """Match words that begin so, at a score of 1."""
-        self.count()
+        self.count(WALK)
         return Query.fuzzy_term_query(self.view.schema, field, text, 0, prefix=True)
 
-    def known_words(self, beginning: str, most: int) -> list[str]:
-        """Give the words of all fields that begin so, at most so many."""
-        found = self.view.searcher.terms_with_prefix(schema.ALL, beginning, limit=most)
+    def known_words(self, beginning: str) -> list[str]:
+        """Give the words of all fields that begin so.
+
+        Raises:
+            QueryLimitError: With those that the query asked for before, there are more than `MOST_CANDIDATES`.
+        """
+        found = self.view.searcher.terms_with_prefix(schema.ALL, beginning, limit=MOST_CANDIDATES + 1)
+        self.listed += len(found)
+        hold(self.listed, MOST_CANDIDATES, "words begin as prefix_length asks", "Write a larger prefix_length.")
         return [word for word, _ in found]
 
     def phrase(self, field: str, words: Sequence[str], slop: int = 0) -> Query:

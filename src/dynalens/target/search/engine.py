@@ -10,6 +10,7 @@ from tantivy import DocAddress, Query
 
 from dynalens.errors import QueryLimitError
 from dynalens.target.search import schema
+from dynalens.target.search.limits import MOST_BYTES, hold
 from dynalens.target.search.tokens import DATE, DATE_STRING
 from dynalens.target.search.view import View
 
@@ -46,11 +47,12 @@ class Best:
     found: Sequence[Scored]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Engine:
-    """The reads of one view. Queries are those of `Clauses`, which the engine always understands."""
+    """The reads of one view for one answer. Queries are those of `Clauses`, which the engine always understands."""
 
     view: View
+    bytes_read: int = 0
 
     def count(self, query: Query) -> int:
         """Count the matches."""
@@ -63,9 +65,16 @@ class Engine:
         return Best(int(result.count), [Scored(*hit) for hit in result.hits[:limit]])
 
     def stored(self, address: DocAddress) -> Stored:
-        """Read one document."""
+        """Read one document.
+
+        Raises:
+            QueryLimitError: With those before it, it is more than `MOST_BYTES`.
+        """
         document = self.view.searcher.doc(address)
-        return Stored(str(document.get_first(schema.ID)), bytes(document.get_first(schema.DOCUMENT) or b"{}"))
+        stored = Stored(str(document.get_first(schema.ID)), bytes(document.get_first(schema.DOCUMENT) or b"{}"))
+        self.bytes_read += len(stored.document)
+        hold(self.bytes_read, MOST_BYTES, "bytes of documents to read", "Ask for fewer hits at once: a smaller size.")
+        return stored
 
     def first_tokens(self, query: Query, name: str, size: int, *, descending: bool) -> list[Counted]:
         """Give the lowest or highest tokens of the matches in order, without the texts of dates, with exact counts."""

@@ -11,10 +11,12 @@ from typing import NamedTuple
 from dynalens.errors import RequestError
 from dynalens.search import ID, Range, Value
 from dynalens.target.search.encode import printable
+from dynalens.target.search.limits import hold
 from dynalens.target.search.tokens import (
     BOOL,
     DATE,
     DATE_STRING,
+    LONGEST_EXACT,
     NUMBER,
     STRING,
     bool_token,
@@ -104,6 +106,7 @@ def intervals(asked: Range) -> list[Interval]:
 
     Raises:
         RequestError: The bounds are of several types.
+        QueryLimitError: A bound has more characters than tokens spell.
     """
     bounds = {name: value for name in ("gt", "gte", "lt", "lte") if (value := getattr(asked, name)) is not None}
     found = list(_readings(asked.field, bounds))
@@ -159,7 +162,9 @@ def _number_at(_name: str, value: Value) -> str:
 
 
 def _string_at(kind: str, _name: str, value: Value) -> str:
-    return string_token(printable(str(value)), kind)
+    text = str(value)
+    hold(len(text), LONGEST_EXACT, "characters in the bound of a range", "Write a shorter bound.")
+    return string_token(printable(text), kind)
 
 
 def _bool_at(_name: str, value: Value) -> str:

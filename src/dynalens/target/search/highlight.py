@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dynalens.search import Highlight, Query
+from dynalens.search.wildcard import expression
 from dynalens.target.search.asked import Asked, Beginning, Row, Rule, Whole, Word, asked
 from dynalens.target.search.fragments import Mark, Marked, fragments_of
 from dynalens.target.search.leaves import Leaf, LeafValue, Number, leaves
+from dynalens.target.search.limits import hold
 from dynalens.target.search.tokens import bool_token, number_token, text_tokens
 from dynalens.target.search.words import Word as Located
 from dynalens.target.search.words import located, normalized
@@ -20,20 +22,41 @@ from dynalens.target.search.words import located, normalized
 MOST_CHARACTERS = 100_000
 """Of one document; texts behind them are not marked, so that hits of 400 KB stay quick."""
 
+MOST_EFFORT = 2_000_000
+"""Characters looked through and words compared for the highlights of one answer, which nothing else ends."""
+
 _MOST_KNOWN = 10_000
 
 
 def highlighter(query: Query, options: Highlight | None) -> Callable[[bytes], Mapping[str, Sequence[str]]]:
-    """Give what marks one document, from its JSON: fragments by path, for paths with a match."""
+    """Give what marks one document, from its JSON: fragments by path, for paths with a match.
+
+    All documents that it is given together may take `MOST_EFFORT`; then it raises `QueryLimitError`.
+    """
     if options is None:
         return lambda _: {}
     return _Highlighter(options, list(dict.fromkeys(asked(query)))).mark
 
 
 @dataclass(slots=True)
+class _Effort:
+    spent: int = 0
+
+    def spend(self, amount: int) -> None:
+        self.spent += amount
+        hold(
+            self.spent,
+            MOST_EFFORT,
+            "characters and words to look through for highlights",
+            "Ask for fewer hits at once, for fewer words, or without highlights.",
+        )
+
+
+@dataclass(slots=True)
 class _Highlighter:
     options: Highlight
     asked: Sequence[Asked]
+    effort: _Effort = field(default_factory=_Effort)
     markers: dict[str, _Marker | None] = field(default_factory=dict)
 
     def mark(self, document: bytes) -> dict[str, Sequence[str]]:
@@ -56,35 +79,35 @@ class _Highlighter:
     def _marker(self, path: str) -> _Marker | None:
         """Give what marks values at a path; None where nothing does."""
         if path not in self.markers:
+            self.effort.spend(len(self.options.fields))
             rules = [one.rule for one in self.asked if self._concerns(one, path)] if self._shows(path) else []
-            self.markers[path] = _Marker(rules) if rules else None
+            self.markers[path] = _Marker(rules, self.effort) if rules else None
         return self.markers[path]
 
     def _concerns(self, one: Asked, path: str) -> bool:
         return not self.options.matched_only or not one.paths or path in one.paths
 
     def _shows(self, path: str) -> bool:
-        return any(_pattern(wanted).fullmatch(path) for wanted in self.options.fields)
-
-
-def _pattern(wanted: str) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, wanted.split("*"))), re.DOTALL)
+        return any(re.fullmatch(expression(wanted), path, re.DOTALL) for wanted in self.options.fields)
 
 
 class _Marker:
     """Marks values by some rules. What is known of a word is kept: words come again."""
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
+    def __init__(self, rules: Sequence[Rule], effort: _Effort) -> None:
         self._words = [(number, rule) for number, rule in enumerate(rules) if isinstance(rule, Word)]
         self._rows = [(number, rule) for number, rule in enumerate(rules) if isinstance(rule, Row) and rule.words]
         self._wholes = [(number, rule) for number, rule in enumerate(rules) if isinstance(rule, Whole)]
         self._beginnings = [(number, rule) for number, rule in enumerate(rules) if isinstance(rule, Beginning)]
         self._known: dict[str, frozenset[int]] = {}
+        self._effort = effort
 
     def mark(self, value: LeafValue) -> Marked:
+        self._effort.spend(len(self._wholes) + len(self._beginnings))
         if isinstance(value, bool):
             return Marked(str(value).lower(), self._of_whole(bool_token(value), len(str(value))))
         text = normalized(value[:MOST_CHARACTERS])
+        self._effort.spend(len(text))
         token = number_token(value) if isinstance(value, Number) else text_tokens(value)[0]
         found = list(located(text)) if self._words or self._rows else []
         marks = [*self._of_whole(token, len(text)), *self._of_words(found), *self._of_rows(found)]
@@ -109,16 +132,31 @@ class _Marker:
         if word not in self._known:
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
+            self._effort.spend(len(self._words))
             fitting = (number for number, rule in self._words if word == rule.text or (rule.fits and rule.fits(word)))
             self._known[word] = frozenset(fitting)
         return self._known[word]
 
     def _of_rows(self, found: Sequence[Located]) -> Iterator[Mark]:
+        if not self._rows:
+            return
+        places: dict[str, list[int]] = {}
+        for place, word in enumerate(found):
+            places.setdefault(word.text, []).append(place)
         for number, row in self._rows:
-            for index, word in enumerate(found):
-                if word.text == row.words[0] or (row.goes_on and len(row.words) == 1):
-                    for place in _row_at(found, index, row):
-                        yield Mark(found[place].start, found[place].end, number)
+            beginnings = _beginnings(places, row)
+            self._effort.spend(len(beginnings) * (len(row.words) + min(row.slop, len(found))))
+            for index in beginnings:
+                for place in _row_at(found, index, row):
+                    yield Mark(found[place].start, found[place].end, number)
+
+
+def _beginnings(places: Mapping[str, Sequence[int]], row: Row) -> Sequence[int]:
+    """Give the places where a row may begin."""
+    first = row.words[0]
+    if not row.goes_on or len(row.words) > 1:
+        return places.get(first, ())
+    return [place for word, found in places.items() if word.startswith(first) for place in found]
 
 
 def _row_at(found: Sequence[Located], index: int, row: Row) -> list[int]:

@@ -6,6 +6,8 @@ from dynalens.errors import QueryLimitError
 
 MOST_CLAUSES = 4096
 """Single questions to the index that one query may come to."""
+WALK = 16
+"""Clauses that a question counts as which walks through the words of a field: typos, beginnings."""
 MOST_VALUES = 65_536
 """Values of one list of terms or ids."""
 DEEPEST = 50
@@ -16,10 +18,10 @@ MOST_WORDS = 256
 """Words of one text to match."""
 MOST_HITS = 10_000
 """Offset and size together; a snapshot has no such limit."""
-MOST_CHARACTERS = 1000
-"""Of the beginning of a whole value: what its token spells."""
 MOST_CANDIDATES = 65_536
-"""Words of a collection with the beginning that `prefix_length` asks for."""
+"""Words of a collection with the beginnings that the `prefix_length` of one query asks for, all together."""
+MOST_BYTES = 256 * 1024 * 1024
+"""Documents read for one answer, those too that are only read to be put in order."""
 MOST_FACETS = 10_000
 """Values of one facet."""
 

@@ -16,9 +16,9 @@ from dynalens.search.request import Typos
 from dynalens.target.search.clauses import ALL, Clauses, all_of, any_of, best_of, boosted, constant, nothing
 from dynalens.target.search.encode import printable
 from dynalens.target.search.exact import spells_value, tokens_of
-from dynalens.target.search.limits import MOST_CANDIDATES, MOST_CHARACTERS, MOST_WORDS, hold
+from dynalens.target.search.limits import MOST_WORDS, hold
 from dynalens.target.search.pieces import Piece, pieces, typos_in
-from dynalens.target.search.tokens import DATE_STRING, STRING, spell
+from dynalens.target.search.tokens import DATE_STRING, LONGEST_EXACT, STRING, spell
 from dynalens.target.search.words import units, words
 
 
@@ -80,7 +80,7 @@ def phrase(clauses: Clauses, asked: Phrase) -> Query:
 def prefix(clauses: Clauses, asked: Prefix) -> Query:
     """Match the beginning of a word, of words in a row, or of a whole value."""
     value = printable(asked.value)
-    hold(len(value), MOST_CHARACTERS, "characters in a prefix", "Write a shorter beginning.")
+    hold(len(value), LONGEST_EXACT, "characters in a prefix", "Write a shorter beginning.")
     name = clauses.name(asked.field)
     found = [clauses.token_beginning(name, kind + spell(value)) for kind in (STRING, DATE_STRING)]
     if asked.field != ID and words(value):
@@ -116,8 +116,7 @@ def _close(clauses: Clauses, field: str, word: str, asked: Fuzzy) -> Query:
 def _listed(clauses: Clauses, field: str, word: str, asked: Fuzzy) -> Query:
     """Match the collection's words that have the same beginning and are close, one by one."""
     beginning = word[: asked.prefix_length]
-    known = clauses.known_words(beginning, MOST_CANDIDATES + 1)
-    hold(len(known), MOST_CANDIDATES, f"words begin with {beginning!r}", "Write a larger prefix_length.")
+    known = clauses.known_words(beginning)
     is_close = close_enough(asked, word)
     return clauses.any_word(field, [candidate for candidate in known if is_close(candidate)])
 

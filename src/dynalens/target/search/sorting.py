@@ -6,10 +6,12 @@ go last, or first. Groups of equal documents are never read whole: they are walk
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import groupby
+from functools import lru_cache
+from itertools import accumulate, groupby, pairwise
 from typing import NamedTuple
 
 from tantivy import Query
@@ -36,9 +38,9 @@ class Found:
 
 
 class _Group(NamedTuple):
-    """Documents that sort as the same token, and where they begin in the order."""
+    """Documents that sort as one of these neighbouring tokens, and where they begin in the order."""
 
-    token: str
+    tokens: Sequence[str]
     begin: int
     size: int
 
@@ -89,7 +91,7 @@ class Sorter:
     def _by_tokens(self, query: Query, keys: Sequence[SortKey], skip: int, take: int) -> list[Found]:
         found: list[Found] = []
         wanted = range(skip, skip + take)
-        for batch, rest in self._batches(query, keys[0], skip + take):
+        for batch, rest in self._batches(query, keys[0], wanted):
             overlapping = [group for group in batch if group.begin < wanted.stop and group.begin + group.size > skip]
             for whole, groups in groupby(overlapping, lambda group: _lies_in(group, wanted)):
                 if whole:
@@ -98,47 +100,44 @@ class Sorter:
                     found += [hit for group in groups for hit in self._part(rest, keys, group, wanted)]
         return found
 
-    def _batches(self, query: Query, key: SortKey, end: int) -> Iterator[tuple[list[_Group], Query]]:
+    def _batches(self, query: Query, key: SortKey, wanted: range) -> Iterator[tuple[list[_Group], Query]]:
         """Give groups in order, up to the end, with the query that their documents are left in.
 
         What a batch covers is left out of the next one: so each document counts once, at its first token.
         """
         name = self.clauses.name(key.field)
         rest, begin = query, 0
-        while begin < end:
-            size = min(end - begin, _MOST_TOKENS)
+        while begin < wanted.stop:
+            size = min(wanted.stop - begin, _MOST_TOKENS)
             tokens = self.engine.first_tokens(rest, name, size, descending=key.descending)
             if not tokens:
                 return
-            covered = self._up_to(key, tokens[-1].token)
-            groups = list(self._groups(rest, key, tokens, covered, begin))
+            groups = _groups([token for token, _ in tokens], begin, self._counter(rest, key, tokens, begin), wanted)
             yield groups, rest
             begin = groups[-1].begin + groups[-1].size
-            rest = restricted(query, lacking=[covered])
+            rest = restricted(query, lacking=[self._up_to(key, tokens[-1].token)])
 
-    def _groups(
-        self, query: Query, key: SortKey, tokens: Sequence[Counted], covered: Query, begin: int
-    ) -> Iterator[_Group]:
-        """Give the groups of tokens. Where documents have several of them, only the first of each counts."""
-        single = sum(count for _, count in tokens) == self.engine.count(restricted(query, having=[covered]))
-        for token, count in tokens:
-            own = count if single else self.engine.count(self.equal(query, key, token))
-            if own:
-                yield _Group(token, begin, own)
-            begin += own
+    def _counter(self, query: Query, key: SortKey, tokens: Sequence[Counted], begin: int) -> Callable[[int], int]:
+        """Give what counts the documents up to a token, by its place. Each counts once, at the first of its tokens."""
+
+        def counted(place: int) -> int:
+            return begin + self.engine.count(restricted(query, having=[self._up_to(key, tokens[place].token)]))
+
+        sums = list(accumulate((count for _, count in tokens), initial=begin))[1:]
+        return sums.__getitem__ if counted(len(tokens) - 1) == sums[-1] else lru_cache(counted)
 
     def _whole(self, query: Query, keys: Sequence[SortKey], groups: Sequence[_Group]) -> list[Found]:
         """Read groups that are wanted whole, and sort them here."""
         name = self.clauses.name(keys[0].field)
-        tokens = self.clauses.tokens(name, [group.token for group in groups])
-        before = self._before(keys[0], groups[0].token)
+        tokens = self.clauses.tokens(name, [token for group in groups for token in group.tokens])
+        before = self._before(keys[0], groups[0].tokens[0])
         best = self.engine.best(restricted(query, [tokens], [before]), sum(group.size for group in groups))
         return in_order(self._read(best.found), keys)
 
     def _part(self, query: Query, keys: Sequence[SortKey], group: _Group, wanted: range) -> list[Found]:
         skip = max(0, wanted.start - group.begin)
         take = min(group.size, wanted.stop - group.begin) - skip
-        return self.page(self.equal(query, keys[0], group.token), keys[1:], skip, take)
+        return self.page(self.equal(query, keys[0], group.tokens[0]), keys[1:], skip, take)
 
     # Places in an order, as queries. `_before` and `_up_to` say it of any value, so of the one that counts.
 
@@ -196,6 +195,21 @@ class Sorter:
 
     def _read(self, scored: Sequence[Scored]) -> list[Found]:
         return [Found(score, self.engine.stored(address)) for score, address in scored]
+
+
+def _groups(tokens: Sequence[str], begin: int, up_to: Callable[[int], int], wanted: range) -> list[_Group]:
+    """Cut neighbouring tokens around those that the wanted places begin and end within; the latter stand alone.
+
+    Found by halving: counting each of the tokens, of which there may be thousands, would take seconds.
+    """
+    places = range(len(tokens))
+    first, last = bisect_right(places, wanted.start, key=up_to), bisect_left(places, wanted.stop, key=up_to)
+    cuts = sorted({0, first, first + 1, last, last + 1, len(tokens)} & {*places, len(tokens)})
+    ends = [begin, *(up_to(cut - 1) for cut in cuts[1:])]
+    return [
+        _Group(tokens[cut:next_cut], end, next_end - end)
+        for (cut, end), (next_cut, next_end) in pairwise(zip(cuts, ends, strict=True))
+    ]
 
 
 def _lies_in(group: _Group, wanted: range) -> bool:

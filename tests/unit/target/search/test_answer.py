@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+import tantivy
 
 from dynalens.errors import QueryLimitError, RequestError
 from dynalens.search import (
@@ -26,6 +27,7 @@ from dynalens.search import (
     SortKey,
     Term,
 )
+from dynalens.target.search import clauses, engine
 from dynalens.target.search.answer import answer
 from tests.unit.target.search.views import ask, ids, texts, view_of
 
@@ -163,6 +165,12 @@ def test_only_fields_asked_for_are_highlighted() -> None:
     assert set(hit.highlight) == {"a", "ab"}
 
 
+def test_wildcards_in_the_fields_of_a_highlight_take_no_longer_the_more_there_are() -> None:
+    view = view_of({"a": {"a" * 40: "red", "b": "red"}})
+    for fields, shown in (("*a" * 20 + "c", []), ("*a" * 20 + "*", ["a" * 40]), ("*" * 40 + "b", ["b"])):
+        assert list(ask(view, Anywhere("red"), highlight=Highlight(fields=(fields,))).hits[0].highlight) == shown
+
+
 def test_scores_stand_where_the_order_is_by_score() -> None:
     view = view_of(texts("red", "red red blue", "red"))
     best = ask(view, Match("text", "red"))
@@ -201,7 +209,10 @@ def test_a_large_number_keeps_its_digits_as_a_sort_value() -> None:
         (Match("t", "a " * 257), {}, "the limit is 256"),
         (Bool(should=(Match("t", "a b c d"),) * 1025), {}, "the limit is 4096"),
         (Ids(("x",) * 65_537), {}, "the limit is 65536"),
-        (Prefix("t", "x" * 1001), {}, "the limit is 1000"),
+        (Bool(should=(Fuzzy("t", "house"),) * 256), {}, "the limit is 4096"),
+        (Bool(should=(Prefix("t", "h"),) * 256), {}, "the limit is 4096"),
+        (Prefix("t", "x" * 257), {}, "the limit is 256"),
+        (Range("t", lt="x" * 257), {}, "the limit is 256"),
         (Everything(), {"offset": 9_991, "size": 10}, "the limit is 10000"),
     ],
 )
@@ -209,6 +220,47 @@ def test_limits_are_named(query: Query, options: dict[str, int], message: str) -
     with pytest.raises(QueryLimitError, match=message) as raised:
         ask(view_of({}), query, **options)
     assert raised.value.hint
+
+
+def test_words_that_prefix_length_goes_through_are_limited_in_a_whole_query(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clauses, "MOST_CANDIDATES", 3)
+    view, one = view_of(texts("house horse")), Fuzzy("text", "hause", prefix_length=1)
+    assert ids(view, one) == ["a"]
+    with pytest.raises(QueryLimitError, match="4 words begin as prefix_length asks; the limit is 3"):
+        ids(view, Bool(must=(one, one)))
+
+
+@pytest.mark.parametrize(
+    ("value", "cheap", "dear"),
+    [
+        # Each character might begin the row that was asked for, and the one with one character less.
+        ("東" * 40_000, Anywhere("東"), Anywhere("東" * 32)),
+        ([*map(str, range(3000))], Term("text", "7"), Bool(should=tuple(Term("text", str(n)) for n in range(1000)))),
+        (
+            " ".join(f"{chr(97 + n % 26)}{n:x}" for n in range(15_000)),
+            Match("text", "a0", typos=1),
+            Match("text", " ".join(f"w{n}" for n in range(200)), typos=1),
+        ),
+    ],
+    ids=["rows", "values", "words"],
+)
+def test_highlights_give_up_where_looking_for_them_would_take_too_long(
+    value: str | list[str], cheap: Query, dear: Query
+) -> None:
+    view = view_of(texts(value))
+    assert ask(view, cheap, highlight=Highlight()).hits[0].highlight
+    with pytest.raises(QueryLimitError, match="to look through for highlights; the limit is 2000000") as raised:
+        ask(view, dear, highlight=Highlight())
+    assert "without highlights" in str(raised.value.hint)
+
+
+@pytest.mark.parametrize("sort", [(), (SortKey("text"),), (SortKey("_score"), SortKey("text"))])
+def test_documents_that_fit_no_memory_are_not_read(sort: tuple[SortKey, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "MOST_BYTES", 50)
+    view = view_of(texts("x" * 20, "x" * 20))
+    assert ids(view, Ids(("a",)), sort=sort) == ["a"]
+    with pytest.raises(QueryLimitError, match="bytes of documents to read; the limit is 50"):
+        ids(view, Anywhere("x" * 20), sort=sort)
 
 
 def test_deep_queries_are_refused_and_snapshots_read_on() -> None:
@@ -245,7 +297,7 @@ def test_odd_text_is_no_error() -> None:
     view = view_of(texts("x"))
     for text in ("\ud800", "\0", "a" * 70_000, "a" * 70_000 + " b", "\u200d", "🇩🇪🇫🇷", "ー", "e\u0301" * 200):
         queries: list[Query] = [
-            Anywhere(text), Match("text", text, typos=2), Term(text, text), Range("text", gte=text), Exists(text),
+            Anywhere(text), Match("text", text, typos=2), Term(text, text), Range("text", gte=text[:256]), Exists(text),
             Fuzzy("text", text, prefix_length=1), Phrase("text", text, prefix=True), Ids((text,)), Match(text, text),
         ]  # fmt: skip
         for query in queries:
@@ -261,6 +313,22 @@ def test_a_document_of_several_values_takes_one_place_in_an_order(
     sort = (SortKey("n", descending),)
     assert ids(view, Everything(), sort=sort) == expected
     assert [ids(view, Everything(), sort=sort, offset=at, size=1) for at in range(4)] == [[one] for one in expected]
+
+
+def test_an_order_by_many_values_of_each_document_counts_few_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[object] = []
+    count = engine.Engine.count
+
+    def counting(self: engine.Engine, query: tantivy.Query) -> int:
+        counted.append(query)
+        return count(self, query)
+
+    monkeypatch.setattr(engine.Engine, "count", counting)
+    view = view_of({f"{n:03}": {"n": [n, 1000 - n, 2000 + n]} for n in range(300)})
+    expected = [f"{n:03}" for n in range(300)]
+    assert ids(view, Everything(), sort=(SortKey("n"),), offset=200, size=50) == expected[200:250]
+    assert ids(view, Everything(), sort=(SortKey("n", descending=True),), offset=200, size=50) == expected[99:49:-1]
+    assert len(counted) < 60
 
 
 def test_the_narrower_of_two_bounds_counts() -> None:
