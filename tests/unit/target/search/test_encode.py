@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from decimal import Decimal
 from itertools import chain
 from typing import Any
@@ -112,3 +114,19 @@ def test_what_is_left_out_by_name_is_still_found_everywhere() -> None:
     found.keep({"kept"})
     assert (list(found.exact), list(found.text)) == (["kept"], ["kept"])
     assert found.everywhere == ["one", "two"]
+
+
+def test_what_is_kept_changes_only_with_the_format_that_fingerprints_carry() -> None:
+    """When this fails on purpose: raise `search` in `config.fingerprint._FORMATS`, and take over the new digest."""
+    texts = [
+        "Élan Straße ΟΔΟΣ İ ﬁ №5",
+        "東京タワー 서울에서 ที่นี่ ｶﾞ",
+        "हिन्दी مُحَمَّد שָׁלוֹם Việt",
+        "🎉🇩🇪 a_b-c@d.e O'Brien 12.50",
+        "2019-08-07T09:26:56+02:00",
+    ]
+    found = encoded(
+        **{str(place): {"S": text} for place, text in enumerate(texts)}, n={"N": "-12.5E+3"}, _id={"BOOL": True}
+    )
+    held = json.dumps([found.everywhere, found.text, found.exact, found.types])
+    assert hashlib.sha256(held.encode()).hexdigest()[:16] == "24ac8a47f8367024"
