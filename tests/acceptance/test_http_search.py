@@ -6,9 +6,11 @@ import json
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -16,11 +18,13 @@ import opensearchpy
 import pytest
 from opensearchpy import OpenSearch, helpers
 
+from dynalens.change import Change, render, typed_item
 from dynalens.config import CollectionConfig, Config
 from dynalens.errors import DynalensError, QueryLimitError, RequestError, TargetError
 from dynalens.search import Anywhere
 from dynalens.server import app, limits, service
-from dynalens.target import SearchReader
+from dynalens.target import Generation, SearchReader, Write
+from dynalens.target.search import open_search
 from tests.fakes import Fakes, copy, report
 from tests.serving import Running, refused, running
 from tests.waiting import observed
@@ -52,10 +56,38 @@ def fakes() -> Fakes:
     return fakes
 
 
-@pytest.fixture
-def reader(fakes: Fakes) -> SearchReader:
+@pytest.fixture(params=["fake", "tantivy"])
+def reader(request: pytest.FixtureRequest, fakes: Fakes, tmp_path: Path) -> Iterator[SearchReader]:
     """What answers searches of `DOCUMENTS`, in all tests that ask no more of it than its contract."""
-    return fakes.search
+    if request.param == "fake":
+        yield fakes.search
+        return
+    with closing(open_search("tantivy://./search", folder=tmp_path)) as target:
+        for collection, documents in DOCUMENTS.items():
+            generation = Generation(collection, 1)
+            target.create(generation, CONFIG.collections[collection])
+            target.serve(generation)
+            assert target.apply([write(generation, id_, body) for id_, body in documents.items()]) == []
+        yield target
+
+
+def write(generation: Generation, document_id: str, body: bytes) -> Write:
+    """Make the write of a document given in plain JSON."""
+    document = render(typed_item(body))
+    change = Change(
+        table=generation.collection.title(),
+        id=document_id,
+        key={},
+        kind="insert",
+        new=document,
+        old=None,
+        old_known=True,
+        sequence_number="1",
+        created_at=0.0,
+        user_identity="",
+        size=len(body),
+    )
+    return Write(generation, document_id, 1, document, change)
 
 
 @pytest.fixture
