@@ -4,7 +4,7 @@
 |---|---|
 | `q` | words, and "phrases" in quotes, in any field; everything where it is absent or empty |
 | `fields` | where to look for `q`, by path |
-| `filter` | `field:value`, `field:"value"`, `field:>=10` (also `>`, `<`, `<=`), `field:10..20` (both ends count) |
+| `filter` | `field:value`, `field:"value"`, `field:>=10` (also `>`, `<`, `<=`), `field:10..20` (both ends count), `field:10..` |
 | `facet` | `field` or `field:size` (10 values unless told) |
 | `sort` | `field`, `-field`, `field:asc` or `field:desc`; `_score` and `_id` are keys, too |
 | `from`, `size` | hits to skip (0), hits to give (10) |
@@ -147,8 +147,7 @@ def _of_field(field: str, parts: Sequence[Part]) -> list[Query]:
     for part in parts:
         text = part.text()
         if sides := _range_sides(text):
-            low, high = (Part(part.path, _as_number(side)) for side in sides)
-            ranges.append(range_of(field, part, {"gte": low, "lte": high}))
+            ranges.append(range_of(field, part, _between(part, *sides)))
         elif comparison := _BOUND.fullmatch(text):
             _add_bound(bounds, _SIGNS[comparison[1]], part, comparison[2])
         else:
@@ -172,11 +171,17 @@ def _any_of(field: str, exact: Sequence[str], ranges: Sequence[Query]) -> list[Q
 
 
 def _range_sides(text: str) -> tuple[str, str] | None:
+    """Give both ends of a range between numbers or dates; one of them may be left open."""
     low, dots, high = text.partition("..")
     for form in (_NUMBER, _DATE):
-        if dots and form.fullmatch(low) and form.fullmatch(high):
+        if dots and (low or high) and all(form.fullmatch(side) for side in (low, high) if side):
             return low, high
     return None
+
+
+def _between(part: Part, low: str, high: str) -> dict[Bound, Part]:
+    ends: Mapping[Bound, str] = {"gte": low, "lte": high}
+    return {name: Part(part.path, _as_number(side)) for name, side in ends.items() if side}
 
 
 def _add_bound(bounds: dict[Bound, Part], name: Bound, part: Part, text: str) -> None:

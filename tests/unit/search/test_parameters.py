@@ -77,6 +77,9 @@ def test_words_in_q_are_never_operators() -> None:
         (["a:10..20"], [Range("a", gte=10, lte=20)]),
         (["a:-1.5..2"], [Range("a", gte=Decimal("-1.5"), lte=2)]),
         (["a:2026-01..2026-02-03T10:00Z"], [Range("a", gte="2026-01", lte="2026-02-03T10:00Z")]),
+        (["a:10.."], [Range("a", gte=10)]),
+        (["a:..2026-01"], [Range("a", lte="2026-01")]),
+        (["a:.."], [Term("a", "..")]),
         (["a:wait.."], [Term("a", "wait..")]),
         (["a:x..y"], [Term("a", "x..y")]),
         (
