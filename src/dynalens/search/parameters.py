@@ -4,7 +4,7 @@
 |---|---|
 | `q` | words, and "phrases" in quotes, in any field; everything where it is absent or empty |
 | `fields` | where to look for `q`, by path |
-| `filter` | `field:value`, `field:"value"`, `field:>=10` (also `>`, `<`, `<=`), `field:10..20` (both ends count), `field:10..` |
+| `filter` | `field:value`, `field:"value"`, `field:>=10` (`>`, `<`, `<=`), `field:10..20`, `field:10..`, `field:..20` |
 | `facet` | `field` or `field:size` (10 values unless told) |
 | `sort` | `field`, `-field`, `field:asc` or `field:desc`; `_score` and `_id` are keys, too |
 | `from`, `size` | hits to skip (0), hits to give (10) |
