@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from tantivy import Searcher
@@ -135,6 +136,18 @@ def test_a_write_that_the_disk_cut_off_counts_for_nothing_and_the_next_one_goes_
     assert target.count("donations") == 1
     assert target.apply(large) == []
     assert target.count("donations") == 41
+
+
+def test_a_batch_that_fails_halfway_leaves_nothing(target: SearchTarget, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = [put(f"key-{n}", version(1, n), n) for n in range(250)]
+    batch.append(put("last", version(1, 250), attributes={"new": {"S": "path"}}))
+    with monkeypatch.context() as broken:
+        broken.setattr(target._state, "add_paths", Mock(side_effect=[None, TargetError("The disk is full.")]))
+        with pytest.raises(TargetError, match="disk is full"):
+            target.apply(batch)
+    assert target.count("donations") == 0
+    assert target.apply(batch) == []
+    assert target.count("donations") == 251
 
 
 # More fields than are indexed by name.

@@ -7,7 +7,7 @@ see all of it or nothing.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,8 +84,12 @@ class GenerationIndex:
         versions = searcher.fast_field_values(schema.VERSION, list(found.values()))
         return {id_: int(version or 0) for id_, version in zip(found, versions, strict=True)}
 
-    def write(self, rows: Sequence[Row], written_at: float) -> None:
-        """Put each row in the place of what is held under its id; durable and seen when it returns."""
+    def write(self, rows: Iterable[Row], written_at: float) -> None:
+        """Put each row in the place of what is held under its id; durable and seen when it returns.
+
+        Of several rows of one id the last one stays. Rows are indexed in a thread of the engine while further ones are
+        being made; an error from making one leaves nothing of all.
+        """
         with self._committed() as writer:
             for row in rows:
                 writer.delete_documents_by_term(schema.ID, row.id)

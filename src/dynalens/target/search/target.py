@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ from dynalens.target.search.tokens import path_name
 from dynalens.target.search.view import MOST_PATHS, View
 
 STATE_NAME = "state.db"
+_ENCODED_AT_ONCE = 100
 LONGEST_PATH = 1000
 """Characters of a path's name; a longer one is found by all fields together only."""
 
@@ -151,22 +152,24 @@ class SearchTarget:
         return rejections
 
     def _apply(self, generation: Generation, writes: Sequence[Write]) -> list[Rejection]:
-        index = self._holding(generation).index
-        held = index.versions({write.id for write in writes})
-        rows: dict[str, Row] = {}
-        rejections = []
-        for write in writes:
-            if write.version > held.get(write.id, -1):
+        held = self._holding(generation)
+        fresh = _fresh(writes, held.index.versions({write.id for write in writes}))
+        rejections: list[Rejection] = []
+        if fresh:
+            held.index.write(self._rows(generation, fresh, rejections), time.time())
+        return rejections
+
+    def _rows(self, generation: Generation, writes: Sequence[Write], rejections: list[Rejection]) -> Iterator[Row]:
+        """Encode some writes at a time, while the engine indexes those before."""
+        for first in range(0, len(writes), _ENCODED_AT_ONCE):
+            rows = []
+            for write in writes[first : first + _ENCODED_AT_ONCE]:
                 try:
-                    rows[write.id] = _row(write)
+                    rows.append(_row(write))
                 except ValueError as error:
                     rejections.append(Rejection(write, "unreadable", f"It cannot be indexed: {error}"))
-                else:
-                    held[write.id] = write.version
-        if rows:
-            self._admit(generation, rows.values())
-            index.write(list(rows.values()), time.time())
-        return rejections
+            self._admit(generation, rows)
+            yield from rows
 
     def _admit(self, generation: Generation, rows: Iterable[Row]) -> None:
         """Give new paths a place among those indexed by name while there is one; the others are left out by name."""
@@ -233,6 +236,16 @@ class SearchTarget:
     def fields(self, collection: str) -> list[Field]:
         """List the top-level attributes with the types seen."""
         return documents.fields(self._view(collection))
+
+
+def _fresh(writes: Sequence[Write], held: dict[str, int]) -> list[Write]:
+    """Leave out the writes at or below the version held under their ids, or given to them by a write before."""
+    fresh = []
+    for write in writes:
+        if write.version > held.get(write.id, -1):
+            held[write.id] = write.version
+            fresh.append(write)
+    return fresh
 
 
 def _row(write: Write) -> Row:
