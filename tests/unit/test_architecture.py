@@ -25,8 +25,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "partition": {"errors"},
     "retry": {"errors"},
     "config": {"errors", "retry"},
-    # What can be asked of a search target, whatever the dialect and the engine.
-    "search": {"errors"},
+    # What can be asked of a search target, whatever the dialect and the engine; `change` reads documents exactly.
+    "search": {"errors", "change"},
     # Each of these stands alone on the foundation: a source knows no target, a target no position store, and the
     # transform is pure. `partition` carries the plain Position that they share. What stores positions also stores
     # dead letters and reports, in the same file.

@@ -23,7 +23,7 @@ from dynalens.change.decode import (
 )
 from dynalens.change.document import Document, quoted_name, render, typed_item
 from dynalens.change.key import ID_BYTES, KeySchema, document_id
-from dynalens.change.value import DecodeError, Typed
+from dynalens.change.value import DecodeError, NumberText, Typed, load_exact
 
 __all__ = [
     "ID_BYTES",
@@ -32,6 +32,7 @@ __all__ = [
     "Document",
     "KeySchema",
     "Kind",
+    "NumberText",
     "Page",
     "Poison",
     "Typed",
@@ -41,6 +42,7 @@ __all__ = [
     "decode_scan",
     "document_id",
     "encode_record",
+    "load_exact",
     "quoted_name",
     "render",
     "stream_record",

@@ -12,10 +12,12 @@ from dynalens.change.value import (
     MALFORMED,
     PLAIN_NUMBER,
     DecodeError,
+    NumberText,
     Typed,
     base64_text,
     dump,
     json_number,
+    load_exact,
     load_object,
     reason,
 )
@@ -177,15 +179,9 @@ def _culprit(item: Any) -> str:  # noqa: ANN401 - whatever stood in place of an 
 # The way back: plain JSON and its type hints to DynamoDB JSON.
 
 
-class _NumberText(str):
-    """A JSON number, kept as its text."""
-
-    __slots__ = ()
-
-
 def typed_item(document: bytes, types: bytes = b"") -> dict[str, Typed]:
     """Give a document's typed attributes back, as DynamoDB JSON: the inverse of `render`."""
-    plain = json.loads(document, parse_int=_NumberText, parse_float=_NumberText)
+    plain = load_exact(document)
     hints = json.loads(types) if types else {}
     return {name: _typed_value(value, hints.get(name)) for name, value in plain.items()}
 
@@ -200,7 +196,7 @@ def _typed_value(value: Any, hint: Any) -> Typed:  # noqa: ANN401 - any JSON val
         case dict():
             inner = hint["M"] if hint else {}
             return {"M": {name: _typed_value(member, inner.get(name)) for name, member in value.items()}}
-        case _NumberText():
+        case NumberText():
             return {"N": str(value)}
         case str():
             return {hint or "S": value}

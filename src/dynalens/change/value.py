@@ -32,6 +32,15 @@ def reason(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
+class NumberText(str):
+    """A JSON number, kept as its text: every digit stays."""
+
+    __slots__ = ()
+
+
+_EXACT = json.JSONDecoder(parse_int=NumberText, parse_float=NumberText)
+
+
 # JSON. orjson is strict UTF-8; lone surrogates, which DynamoDB sends as escapes, take the slower road.
 
 
@@ -55,6 +64,11 @@ def _load_lenient(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
         return json.loads(body)
     except (ValueError, RecursionError) as error:
         raise DecodeError(f"it is not JSON: {error}") from error
+
+
+def load_exact(document: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """Read JSON that was rendered here, each number as a `NumberText`."""
+    return _EXACT.decode(document.decode())
 
 
 def dump(value: Any) -> bytes:  # noqa: ANN401 - any JSON value

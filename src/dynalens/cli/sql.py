@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.text import Text
 
+from dynalens.change import NumberText
 from dynalens.cli.options import ConfigFile, Url, client, examples
 from dynalens.cli.output import duration, stderr, stdout, table, write
-from dynalens.cli.value import Number, cell, exact
+from dynalens.cli.value import cell, exact
 from dynalens.errors import EXIT_OK, UsageError
 
 Format = Literal["table", "json", "ndjson", "csv"]
@@ -61,7 +62,7 @@ def _print_table(answer: dict[str, Any]) -> None:
     rows = answer["rows"]
     grid = table(*names)
     for index, column in enumerate(grid.columns):
-        if any(isinstance(row[index], Number) for row in rows):
+        if any(isinstance(row[index], NumberText) for row in rows):
             column.justify = "right"
     for row in rows:
         grid.add_row(*map(cell, row))

@@ -7,23 +7,18 @@ from typing import Any
 
 from rich.text import Text
 
+from dynalens.change import NumberText
 from dynalens.cli.client import parsed
 from dynalens.cli.output import printable
 
 
-class Number(str):
-    """A number as the engine wrote it: a float would lose digits."""
-
-    __slots__ = ()
-
-
 def exact(answer: bytes) -> Any:  # noqa: ANN401 - any JSON value
-    """Read an answer as JSON in which each number is a `Number`.
+    """Read an answer as JSON in which each number is a `NumberText`.
 
     Raises:
         AnswerError: It is no JSON.
     """
-    return parsed(answer, parse_int=Number, parse_float=Number)
+    return parsed(answer, parse_int=NumberText, parse_float=NumberText)
 
 
 def cell(value: Any) -> Text:  # noqa: ANN401 - any JSON value
@@ -31,7 +26,7 @@ def cell(value: Any) -> Text:  # noqa: ANN401 - any JSON value
     match value:
         case None:
             return Text("NULL", style="dim italic")
-        case Number() | bool():
+        case NumberText() | bool():
             return Text(json.dumps(value) if isinstance(value, bool) else value)
         case str():
             return Text(repr(value) if value in {"", "NULL"} else printable(value))
@@ -41,7 +36,7 @@ def cell(value: Any) -> Text:  # noqa: ANN401 - any JSON value
 def plain(value: Any) -> str:  # noqa: ANN401 - any JSON value
     """Write a value as JSON, with every digit of its numbers."""
     match value:
-        case Number():
+        case NumberText():
             return value
         case list():
             return f"[{', '.join(map(plain, value))}]"

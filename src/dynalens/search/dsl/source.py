@@ -10,15 +10,10 @@ from functools import cached_property
 
 import orjson
 
+from dynalens.change import NumberText, load_exact
 from dynalens.search.dsl.limits import FIELD_CHARACTERS, FIELDS
 from dynalens.search.dsl.reading import Part
 from dynalens.search.wildcard import expression
-
-
-class _Number(str):
-    """A JSON number, kept as its text."""
-
-    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -46,7 +41,7 @@ class SourceFilter:
         if not self.excludes and ("*" in self.includes or not self.includes):
             return document
         # Numbers go out as they came in, so that none turns into a float on its way.
-        parsed = json.loads(document, parse_int=_Number, parse_float=_Number)
+        parsed = load_exact(document)
         return _rendered(self._members(parsed, ""))
 
     def _members(self, members: Mapping[str, object], above: str) -> dict[str, object]:
@@ -92,7 +87,7 @@ def _escaped(value: object) -> str:
             return "{" + ",".join(f"{json.dumps(name)}:{_escaped(member)}" for name, member in value.items()) + "}"
         case list():
             return "[" + ",".join(map(_escaped, value)) + "]"
-        case _Number():
+        case NumberText():
             return str(value)
         case _:
             return json.dumps(value)

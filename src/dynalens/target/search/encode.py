@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from dynalens.change import Document
+from dynalens.change import Document, NumberText, load_exact
 from dynalens.target.search.schema import ID, attribute_type
 from dynalens.target.search.tokens import bool_token, number_token, path_name, text_tokens
 from dynalens.target.search.words import words
@@ -23,15 +23,8 @@ ID_ATTRIBUTE = "_id_"
 _TYPES: Mapping[type, str] = {dict: "map", list: "array", bool: "bool", type(None): "null", str: "string"}
 
 
-class _Number(str):
-    """A JSON number, kept as its text."""
-
-    __slots__ = ()
-
-
 _QUOTE = ord('"')
 _NUMBER_STARTS = frozenset(b"-0123456789")
-_DECODER = json.JSONDecoder(parse_int=_Number, parse_float=_Number)
 
 
 @dataclass(slots=True)
@@ -83,13 +76,13 @@ def _value(fragment: bytes) -> Any:  # noqa: ANN401 - any JSON value
         with suppress(orjson.JSONDecodeError):  # lone surrogates
             return orjson.loads(fragment)
     elif first in _NUMBER_STARTS:
-        return _Number(fragment.decode())
-    return _DECODER.decode(fragment.decode())
+        return NumberText(fragment.decode())
+    return load_exact(fragment)
 
 
 def _add(encoded: Encoded, path: str, value: Any, hint: Any) -> None:  # noqa: ANN401 - any JSON value, any hint
     match value:
-        case _Number():
+        case NumberText():
             _add_leaf(encoded, path, (number_token(value),), words(value))
         case str():
             _add_string(encoded, path, printable(value), is_text=hint != "B")

@@ -9,11 +9,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from dynalens.change import NumberText
 from dynalens.search import Highlight, Query
 from dynalens.search.wildcard import expression
 from dynalens.target.search.asked import Asked, Beginning, Row, Rule, Whole, Word, asked
 from dynalens.target.search.fragments import Mark, Marked, fragments_of
-from dynalens.target.search.leaves import Leaf, LeafValue, Number, leaves
+from dynalens.target.search.leaves import Leaf, LeafValue, leaves
 from dynalens.target.search.limits import hold
 from dynalens.target.search.tokens import bool_token, number_token, text_tokens
 from dynalens.target.search.words import Word as Located
@@ -108,7 +109,7 @@ class _Marker:
             return Marked(str(value).lower(), self._of_whole(bool_token(value), len(str(value))))
         text = normalized(value[:MOST_CHARACTERS])
         self._effort.spend(len(text))
-        token = number_token(value) if isinstance(value, Number) else text_tokens(value)[0]
+        token = number_token(value) if isinstance(value, NumberText) else text_tokens(value)[0]
         found = list(located(text)) if self._words or self._rows else []
         marks = [*self._of_whole(token, len(text)), *self._of_words(found), *self._of_rows(found)]
         return Marked(text, marks or self._of_beginning(text))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple, TypeAlias
 
+from dynalens.change import NumberText, load_exact
 from dynalens.search import ID, Value
 from dynalens.target.search.encode import ID_ATTRIBUTE, printable
 from dynalens.target.search.tokens import bool_token, number_token, text_tokens
@@ -14,14 +14,8 @@ from dynalens.target.search.tokens import bool_token, number_token, text_tokens
 _LARGEST_PLAIN = 10**40
 
 
-class Number(str):
-    """A JSON number, kept as its text."""
-
-    __slots__ = ()
-
-
 LeafValue: TypeAlias = str | bool
-"""A text (`Number` for numbers) or a boolean."""
+"""A text (`NumberText` for numbers) or a boolean."""
 
 
 class Leaf(NamedTuple):
@@ -33,7 +27,7 @@ class Leaf(NamedTuple):
 
 def leaves(document: bytes, wanted: Callable[[str], bool]) -> Iterator[Leaf]:
     """Give the values of a document in order, of the attributes and inner names whose path is `wanted`."""
-    item = json.loads(document, parse_int=Number, parse_float=Number)
+    item = load_exact(document)
     for name, value in item.items():
         yield from _leaves(ID_ATTRIBUTE if name == ID else printable(name), value, wanted)
 
@@ -49,7 +43,7 @@ def _leaves(path: str, value: Any, wanted: Callable[[str], bool]) -> Iterator[Le
             for member in value:
                 yield from _leaves(path, member, wanted)
         case _:
-            yield Leaf(path, value if isinstance(value, bool | Number) else printable(value))
+            yield Leaf(path, value if isinstance(value, bool | NumberText) else printable(value))
 
 
 def leads_to(target: str) -> Callable[[str], bool]:
@@ -66,12 +60,12 @@ def sort_token(value: LeafValue) -> str:
     """Give the token that a value of a document sorts as: of a date, its point in time."""
     if isinstance(value, bool):
         return bool_token(value)
-    return number_token(value) if isinstance(value, Number) else text_tokens(value)[-1]
+    return number_token(value) if isinstance(value, NumberText) else text_tokens(value)[-1]
 
 
 def plain(value: LeafValue) -> Value:
     """Give a value of a document for an answer: numbers as such, with every digit."""
-    return number(Decimal(value)) if isinstance(value, Number) else value
+    return number(Decimal(value)) if isinstance(value, NumberText) else value
 
 
 def number(value: Decimal) -> int | Decimal:
