@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -25,8 +25,8 @@ from dynalens.search.request import Typos
 from dynalens.target.search.encode import printable
 from dynalens.target.search.exact import spells_value, tokens_of
 from dynalens.target.search.matching import close_enough, text_of
-from dynalens.target.search.pieces import Piece, Unit, pieces, read_box, typos_anywhere, typos_in
-from dynalens.target.search.words import units, words
+from dynalens.target.search.pieces import Piece, Unit, pieces_of, read_box, typos_anywhere, typos_in
+from dynalens.target.search.words import words
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ def _of_match(query: Match) -> Iterator[Rule]:
 
 
 def _of_text(text: str, typos: Typos, *, goes_on: bool = False) -> Iterator[Rule]:
-    found: Sequence[Piece] = [piece for unit in units(text) for piece in pieces(unit)]
+    found = pieces_of(text)
     for piece in found:
         last = goes_on and piece is found[-1]
         if piece.is_run or last:

@@ -1,15 +1,14 @@
-"""Documents of one view: one by its id, how many there are, which attributes they have."""
+"""Documents of one view: one by its id, and which attributes they have."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 
-from tantivy import Occur, Query
-
 from dynalens.target import Field, StoredDocument
 from dynalens.target.search import schema
+from dynalens.target.search.clauses import Clauses, everything, restricted
 from dynalens.target.search.tokens import path_name
-from dynalens.target.search.view import View, total
+from dynalens.target.search.view import View
 
 _MOST_TYPES = 10_000
 """Pairs of an attribute and a JSON type that are listed at most, the most frequent ones."""
@@ -19,20 +18,13 @@ _LEAVES = {"string", "number", "bool"}
 
 def document(view: View, document_id: str) -> StoredDocument | None:
     """Read one live document, bytes exactly; None when there is none."""
-    by_id = Query.term_query(view.schema, schema.ID, document_id)
-    hits = view.searcher.search(
-        Query.boolean_query([(Occur.Must, by_id), (Occur.Must, _live(view))]), 1, count=False
-    ).hits
+    clauses = Clauses(view)
+    hits = view.searcher.search(restricted(clauses.ids([document_id]), clauses.live), 1, count=False).hits
     if not hits:
         return None
     stored = view.searcher.doc(hits[0][1])
     [json], [hints] = stored.get_all(schema.DOCUMENT), stored.get_all(schema.HINTS)
     return StoredDocument(document_id, bytes(json), bytes(hints))
-
-
-def count(view: View) -> int:
-    """Count the live documents."""
-    return total(view.searcher, _live(view))
 
 
 def fields(view: View) -> list[Field]:
@@ -42,7 +34,9 @@ def fields(view: View) -> list[Field]:
     fields; all fields together still find it.
     """
     terms = {"terms": {"field": schema.TYPES, "size": _MOST_TYPES}}
-    buckets = view.searcher.aggregate(_live(view), {"types": terms})["types"]["buckets"]
+    buckets = view.searcher.aggregate(restricted(everything(), Clauses(view).live), {"types": terms})["types"][
+        "buckets"
+    ]
     types: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for bucket in buckets:
         name, type_ = schema.read_attribute_type(bucket["key"])
@@ -55,7 +49,3 @@ def _unnamed(view: View, name: str, seen: dict[str, int]) -> int:
     if path_name(name) in view.paths:
         return 0
     return sum(documents for type_, documents in seen.items() if type_ in _LEAVES)
-
-
-def _live(view: View) -> Query:
-    return Query.term_query(view.schema, schema.LIVE, field_value=True)

@@ -17,9 +17,9 @@ from dynalens.target.search.clauses import ALL, Clauses, all_of, any_of, best_of
 from dynalens.target.search.encode import printable
 from dynalens.target.search.exact import spells_value, tokens_of
 from dynalens.target.search.limits import MOST_WORDS, hold
-from dynalens.target.search.pieces import Piece, pieces, typos_in
+from dynalens.target.search.pieces import Piece, pieces_of, typos_in
 from dynalens.target.search.tokens import DATE_STRING, LONGEST_EXACT, STRING, spell
-from dynalens.target.search.words import units, words
+from dynalens.target.search.words import words
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ def _piece(clauses: Clauses, field: str, piece: Piece, wanted: _Wanted, *, last:
 
 
 def _pieces(text: str) -> list[Piece]:
-    found = [piece for unit in units(text) for piece in pieces(unit)]
+    found = pieces_of(text)
     hold(sum(len(piece.words) for piece in found), MOST_WORDS, "words in one text", "Write fewer words.")
     return found
 

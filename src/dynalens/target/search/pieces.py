@@ -97,6 +97,11 @@ def _may_go_on(word: str) -> bool:
     return len(word) >= _SHORTEST_BEGINNING and not is_unspaced(word)
 
 
+def pieces_of(text: str) -> list[Piece]:
+    """Give the pieces of all units of a text, in order."""
+    return [piece for unit in units(text) for piece in pieces(unit)]
+
+
 def pieces(unit: tuple[str, ...]) -> tuple[Piece, ...]:
     """Split the words of one unit: each by itself, but neighbours of scripts without spaces together."""
     found: list[Piece] = []

@@ -14,7 +14,7 @@ from pathlib import Path
 from dynalens.config import CollectionConfig
 from dynalens.errors import NotFoundError, TargetError
 from dynalens.partition import Position
-from dynalens.search import Query, SearchAnswer, SearchRequest
+from dynalens.search import Everything, Query, SearchAnswer, SearchRequest
 from dynalens.target import Field, Generation, Memory, Rejection, SearchSnapshot, StoredDocument, Write
 from dynalens.target.search import documents
 from dynalens.target.search.answer import answer, count
@@ -36,6 +36,7 @@ LONGEST_PATH = 1000
 class _Held:
     """One generation: its table, its index, and the paths that are indexed by name (replaced, never changed)."""
 
+    generation: Generation
     table: str
     index: GenerationIndex
     paths: AbstractSet[str]
@@ -79,7 +80,7 @@ class SearchTarget:
 
     def _open(self, generation: Generation, table: str) -> _Held:
         index = GenerationIndex(self._folder / str(generation))
-        held = _Held(table, index, self._state.paths(generation))
+        held = _Held(generation, table, index, self._state.paths(generation))
         self._held = {**self._held, generation: held}
         return held
 
@@ -156,10 +157,10 @@ class SearchTarget:
         fresh = _fresh(writes, held.index.versions({write.id for write in writes}))
         rejections: list[Rejection] = []
         if fresh:
-            held.index.write(self._rows(generation, fresh, rejections), time.time())
+            held.index.write(self._rows(held, fresh, rejections), time.time())
         return rejections
 
-    def _rows(self, generation: Generation, writes: Sequence[Write], rejections: list[Rejection]) -> Iterator[Row]:
+    def _rows(self, held: _Held, writes: Sequence[Write], rejections: list[Rejection]) -> Iterator[Row]:
         """Encode some writes at a time, while the engine indexes those before."""
         for first in range(0, len(writes), _ENCODED_AT_ONCE):
             rows = []
@@ -168,18 +169,17 @@ class SearchTarget:
                     rows.append(_row(write))
                 except ValueError as error:
                     rejections.append(Rejection(write, "unreadable", f"It cannot be indexed: {error}"))
-            self._admit(generation, rows)
+            self._admit(held, rows)
             yield from rows
 
-    def _admit(self, generation: Generation, rows: Iterable[Row]) -> None:
+    def _admit(self, held: _Held, rows: Iterable[Row]) -> None:
         """Give new paths a place among those indexed by name while there is one; the others are left out by name."""
-        held = self._holding(generation)
         admitted = held.paths
         encoded = [row.encoded for row in rows if row.encoded is not None]
         wanted = sorted(path for path in set().union(*(one.paths() for one in encoded)) - admitted if _fits(path))
         new = wanted[: max(0, MOST_PATHS - len(admitted))]
         if new:
-            self._state.add_paths(generation, new)
+            self._state.add_paths(held.generation, new)
             # Replaced, not changed: views that are being read keep theirs.
             held.paths = admitted = admitted | set(new)
         for one in encoded:
@@ -231,7 +231,7 @@ class SearchTarget:
 
     def count(self, collection: str) -> int:
         """Count the live documents."""
-        return documents.count(self._view(collection))
+        return self.matches(collection, Everything())
 
     def fields(self, collection: str) -> list[Field]:
         """List the top-level attributes with the types seen."""
