@@ -23,6 +23,7 @@ from dynalens.target import Generation, version
 from dynalens.target.search import open_search
 from dynalens.target.search.index import GenerationIndex
 from dynalens.target.search.target import SearchTarget
+from dynalens.target.search.tokens import number_token, string_token
 from dynalens.target.search.view import MOST_PATHS
 from tests.contract.implementations import COLLECTIONS, OTHER_TABLE, TABLE, open_generation
 from tests.contract.writing import FIRST, SECOND, delete, put
@@ -166,6 +167,11 @@ def test_fields_past_the_limit_are_found_by_all_fields_together(target: SearchTa
         with pytest.raises(RequestError, match="'late' is not among the 1000 fields of donations") as refused:
             target.matches("donations", query)
         assert refused.value.hint == "Add to dynalens.yaml: collections: {donations: {search: {fields: [late]}}}"
+    # A path is a column in every segment: the index itself must not hold it.
+    searcher = target._view("donations").searcher
+    assert searcher.doc_freq("text.late", "straggler") == 0
+    assert searcher.doc_freq("exact.late", string_token("straggler")) == 0
+    assert searcher.doc_freq("exact.n", number_token("1")) == 2
     drift = {field.name: field.drift for field in target.fields("donations") if field.drift}
     assert drift == {"late": 1}
 
