@@ -593,7 +593,6 @@ def test_a_console_that_was_not_built_is_a_plain_page(shared: Running, monkeypat
     for path in ("/", "/sql", "/search", "/search/donations", "/dashboards/fundraiser"):
         assert "<code>/api/v1/status</code>" in shared.client.get(path).text
     refused(shared.client.get("/assets/index.js"), 404, "not_found")
-    refused(shared.client.get("/favicon.svg"), 404, "not_found")
 
 
 def test_the_console_is_served_at_each_of_its_addresses(
@@ -601,7 +600,7 @@ def test_the_console_is_served_at_each_of_its_addresses(
 ) -> None:
     (tmp_path / "assets").mkdir()
     (tmp_path / "index.html").write_text("<!doctype html>the console")
-    (tmp_path / "favicon.svg").write_text("<svg/>")
+    (tmp_path / "assets" / "mark-3c.svg").write_text("<svg/>")
     (tmp_path / "assets" / "index-1a2b.js").write_text("1")
     monkeypatch.setattr(console, "FOLDER", tmp_path)
     for path in ("/", "/sql?query=SELECT%201", "/search", "/search/donations?q=a", "/dashboards/fundraiser?wall"):
@@ -615,7 +614,7 @@ def test_the_console_is_served_at_each_of_its_addresses(
     script = shared.client.get("/assets/index-1a2b.js")
     assert (script.text, script.headers["content-type"]) == ("1", "text/javascript; charset=utf-8")
     assert "immutable" in script.headers["cache-control"]
-    assert shared.client.get("/favicon.svg").headers["content-type"] == "image/svg+xml"
+    assert shared.client.get("/assets/mark-3c.svg").headers["content-type"] == "image/svg+xml"
 
 
 @pytest.mark.parametrize("name", ["..%2findex.html", "%2e%2e", "index.html", "a" * 5000, "%00", "nothing.js"])

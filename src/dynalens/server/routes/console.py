@@ -51,12 +51,6 @@ async def asset(name: str) -> Response:
     return FileResponse(_part(FOLDER / "assets", name), headers=_ASSET)
 
 
-@router.get("/favicon.svg", summary="The console's icon", include_in_schema=False)
-async def icon() -> Response:
-    """Give the icon that browsers show."""
-    return FileResponse(_part(FOLDER, "favicon.svg"), headers=_PAGE)
-
-
 def _part(folder: Path, name: str) -> Path:
     """Give a file of a folder, looked up by name: no name reaches beyond the folder."""
     parts = {path.name: path for path in folder.iterdir()} if folder.is_dir() else {}
