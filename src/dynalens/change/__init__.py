@@ -9,6 +9,7 @@ Sources: "GetRecords", "Record", "StreamRecord", "Identity" and "AttributeValue"
 reference; "Supported data types and naming rules in Amazon DynamoDB" for the limits of numbers.
 """
 
+from dynalens.change.dates import moment, moments
 from dynalens.change.decode import (
     Change,
     Kind,
@@ -23,6 +24,7 @@ from dynalens.change.decode import (
 )
 from dynalens.change.document import Document, quoted_name, render, typed_item
 from dynalens.change.key import ID_BYTES, KeySchema, document_id
+from dynalens.change.order import ordered_number, read_ordered
 from dynalens.change.value import DecodeError, NumberText, Typed, load_exact
 
 __all__ = [
@@ -43,7 +45,11 @@ __all__ = [
     "document_id",
     "encode_record",
     "load_exact",
+    "moment",
+    "moments",
+    "ordered_number",
     "quoted_name",
+    "read_ordered",
     "render",
     "stream_record",
     "typed_item",

@@ -11,8 +11,18 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, WithJsonSchema, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    PrivateAttr,
+    WithJsonSchema,
+    field_validator,
+)
 from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import CoreSchema, core_schema
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")]
 """Name of a collection or a metric: it stands in URLs, in SQL and in folder names."""
@@ -113,7 +123,27 @@ class PublishConfig(Section):
     fields: dict[str, Annotated[str, Field(min_length=1)]] = Field(
         default_factory=dict, examples=[{"amount_sum": "amount"}]
     )
-    """Names of the hash's fields, by value: `count`, and `ATTRIBUTE_sum` for each sum."""
+    """Names of the hash's fields, by value: `count`, `ATTRIBUTE_sum`, `ATTRIBUTE_avg` and so on."""
+
+
+class Duration(str):
+    """A span of time as the file has it: a whole number and its unit, such as `1m`."""
+
+    __slots__ = ()
+
+    _UNITS: ClassVar[dict[str, int]] = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+    @property
+    def seconds(self) -> int:
+        """Its length in seconds."""
+        return int(self[:-1]) * self._UNITS[self[-1]]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: type[Any], _handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Take text of this form and nothing else."""
+        return core_schema.no_info_after_validator_function(
+            cls, core_schema.str_schema(pattern="^[1-9][0-9]{0,8}[smhd]$")
+        )
 
 
 def _as_list(value: object) -> object:
@@ -123,7 +153,7 @@ def _as_list(value: object) -> object:
 _ONE_NAME = {"type": "string", "minLength": 1}
 _NAMES = {"type": "array", "items": _ONE_NAME, "uniqueItems": True}
 
-GroupBy = Annotated[
+Attributes = Annotated[
     tuple[AttributeName, ...],
     BeforeValidator(_as_list),
     WithJsonSchema({"anyOf": [_ONE_NAME, _NAMES]}),
@@ -144,12 +174,29 @@ Patterns = Annotated[
 """Paths of files, in which `*` stands for any name."""
 
 
+TIME_MEMBER = "time"
+"""Name of the bucket among the members of a group."""
+
+KEPT_BUCKETS = 1_440
+"""Time buckets that a metric keeps unless the file says otherwise: a day of minutes."""
+
+MOST_BUCKETS = 10_000
+"""Time buckets that a metric may keep: each viewer is sent all of them first."""
+
+
 class MetricConfig(Section):
     """One continuous aggregate."""
 
-    later = frozenset({"avg", "distinct", "every", "max", "min"})
+    every: Duration | None = Field(default=None, examples=["1m"])
+    """Length of time buckets, by which items are grouped too: a number and `s`, `m`, `h` or `d`, a part of a day."""
 
-    group_by: GroupBy = Field(default=(), examples=["platform", ["platform", "country"]])
+    time: AttributeName | None = Field(default=None, examples=["donatedAt"])
+    """Attribute that says which bucket an item belongs to; without it the time of the change itself."""
+
+    keep: Duration | None = Field(default=None, examples=["24h"])
+    """How long buckets are kept; without it 1,440 of them are, at most 10,000 may be."""
+
+    group_by: Attributes = Field(default=(), examples=["platform", ["platform", "country"]])
     """Attribute, or list of attributes, by whose values items are grouped; without it all items are one group."""
 
     count: bool = Field(default=False, examples=[True])
@@ -157,6 +204,18 @@ class MetricConfig(Section):
 
     sum: dict[AttributeName, SumConfig] = Field(default_factory=dict, examples=[{"amount": {"decimals": 2}}])
     """Attributes that are summed."""
+
+    avg: dict[AttributeName, SumConfig] = Field(default_factory=dict, examples=[{"amount": {"decimals": 2}}])
+    """Attributes whose numbers are averaged."""
+
+    min: Attributes = Field(default=(), examples=["amount", ["amount", "age"]])
+    """Attribute, or list of attributes, whose least number is kept."""
+
+    max: Attributes = Field(default=(), examples=["amount", ["amount", "age"]])
+    """Attribute, or list of attributes, whose greatest number is kept."""
+
+    distinct: Attributes = Field(default=(), examples=["email", ["email", "city"]])
+    """Attribute, or list of attributes, whose different values are counted, exactly."""
 
     total: bool = Field(default=False, examples=[True])
     """Whether all groups together are kept too."""
@@ -169,9 +228,28 @@ class MetricConfig(Section):
 
     @property
     def values(self) -> tuple[str, ...]:
-        """Names of the values of each group, as the HTTP API gives them: `count`, `amount_sum`."""
+        """Names of the values of each group, as the HTTP API gives them: `count`, `amount_sum`, `amount_avg`."""
+        asked: dict[str, Iterable[str]] = {
+            "sum": self.sum,
+            "avg": self.avg,
+            "min": self.min,
+            "max": self.max,
+            "distinct": self.distinct,
+        }
         counted = ("count",) if self.count else ()
-        return (*counted, *(f"{attribute}_sum" for attribute in self.sum))
+        return (*counted, *(f"{attribute}_{kind}" for kind, attributes in asked.items() for attribute in attributes))
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Names of what a group is told by: the bucket, called `time`, where there are buckets, then `group_by`."""
+        return (TIME_MEMBER, *self.group_by) if self.every else self.group_by
+
+    @property
+    def keep_seconds(self) -> int:
+        """How long buckets are kept; 0 where there are none."""
+        if self.every is None:
+            return 0
+        return self.keep.seconds if self.keep else KEPT_BUCKETS * self.every.seconds
 
 
 class SearchConfig(Section):

@@ -14,7 +14,9 @@ from dynalens.config.model import (
     EMBEDDED_METRICS,
     EMBEDDED_SEARCH,
     EMBEDDED_SQL,
+    MOST_BUCKETS,
     MOST_SEARCH_FIELDS,
+    TIME_MEMBER,
     CollectionConfig,
     MetricConfig,
     PublishConfig,
@@ -35,6 +37,9 @@ ESCAPE = "~"
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _IN_SCALARS = re.compile(r"[0-9A-Za-z+.\-]")
 """Characters of numbers, `true`, `false` and `null`: between attributes they would belong to either."""
+
+_DAY = 86_400
+"""Seconds: buckets of a part of it start at the same times every day."""
 
 # "Naming rules" in "Supported data types and naming rules in Amazon DynamoDB".
 _TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
@@ -137,14 +142,32 @@ def metric_findings(metric: MetricConfig) -> Iterator[Finding]:
     """Check that a metric computes something, and that what it publishes can be told apart."""
     if not metric.values:
         yield (), "computes nothing. Write count: true, or sum: {ATTRIBUTE: {decimals: 2}}."
-    if len(set(metric.values)) < len(metric.values):
-        yield ("sum",), "gives two values the same name. Remove one of them."
-    for index, attribute in enumerate(metric.group_by):
-        if attribute in metric.group_by[:index]:
-            yield ("group_by", index), "stands there twice. Remove one of them."
+    for name in ("group_by", "min", "max", "distinct"):
+        attributes = getattr(metric, name)
+        for index, attribute in enumerate(attributes):
+            if attribute in attributes[:index]:
+                yield (name, index), "stands there twice. Remove one of them."
+    yield from _bucket_findings(metric)
     if metric.publish:
         for place, message in _publish_findings(metric, metric.publish):
             yield ("publish", *place), message
+
+
+def _bucket_findings(metric: MetricConfig) -> Iterator[Finding]:
+    if metric.every is None:
+        for name in ("time", "keep"):
+            if getattr(metric, name) is not None:
+                yield (name,), "needs time buckets. Write their length beside it, for example every: 1m."
+        return
+    every = metric.every.seconds
+    if _DAY % every:
+        yield ("every",), "does not part a day evenly. Write for example 1m, 5m, 15m, 1h or 1d."
+    if metric.keep and metric.keep.seconds < every:
+        yield ("keep",), f"is shorter than one bucket. Write {metric.every} or more."
+    if metric.keep_seconds > MOST_BUCKETS * every:
+        yield ("keep",), f"is more than {MOST_BUCKETS} buckets. Write a shorter time, or longer buckets in every."
+    if TIME_MEMBER in metric.group_by:
+        yield ("group_by",), f"names {TIME_MEMBER}, as the bucket is called in a group. Group by another attribute."
 
 
 def _publish_findings(metric: MetricConfig, publish: PublishConfig) -> Iterator[Finding]:
@@ -161,13 +184,13 @@ def _publish_findings(metric: MetricConfig, publish: PublishConfig) -> Iterator[
 
 def _key_findings(metric: MetricConfig, key: str) -> Iterator[Finding]:
     named = _PLACEHOLDER.findall(key)
-    group = ", ".join(metric.group_by) or "none"
+    group = ", ".join(metric.members) or "none"
     for attribute in dict.fromkeys(named):
-        if attribute not in metric.group_by:
+        if attribute not in metric.members:
             yield ("key",), f"names {attribute!r}, which is not in group_by ({group}). Write one of those."
         elif named.count(attribute) > 1:
             yield ("key",), f"names {attribute!r} twice. Write it once."
-    for attribute in metric.group_by:
+    for attribute in metric.members:
         if attribute not in named:
             yield ("key",), f"leaves out {attribute!r}, so that groups share a key. Write {{{attribute}}} into it."
     if any(not text or _IN_SCALARS.search(text) for text in _texts(key)[1:-1]):

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from dynalens.config.document import Document, Place, Problem
-from dynalens.config.model import Config, Scalar, Section
+from dynalens.config.model import Config, Duration, Scalar, Section
 
 _OUT_OF_RANGE = {
     "less_than_equal": "too large",
@@ -115,6 +115,8 @@ class _Setting:
             return self._number
         if self.annotation is str:
             return "text"
+        if self.annotation is Duration:
+            return "a whole number and s, m, h or d"
         if self.annotation == Scalar:
             return "one value: text, a number, true, false or null"
         return "a name or a list of names" if get_origin(self.annotation) is tuple else "settings under it"

@@ -241,10 +241,13 @@ class SqlReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MetricGroup:
-    """One group of a metric. Values are JSON number texts, every digit kept; `exact` is False after a dead letter."""
+    """One group of a metric. Values are JSON number texts, every digit kept, or `null`.
+
+    `exact` is False after a dead letter.
+    """
 
     group: Mapping[str, bytes]
-    """Group attribute to its value as plain JSON."""
+    """Group attribute to its value as plain JSON; the time bucket, if there is one, comes first as `time`."""
     values: Mapping[str, str]
     exact: bool = True
 

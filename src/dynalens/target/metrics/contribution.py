@@ -1,22 +1,28 @@
 """Contributions: what one version of an item adds to the metrics of its collection. Pure: no server is asked.
 
 A contribution is text that the scripts take apart (`lua/apply.lua`): the version in 19 digits, then a line for each
-metric. A line is `-` when the metric does not count the item, else each summed value and a tab, then the group. Sums
-are integers scaled by the metric's decimals; `!` stands for a number that cannot be summed exactly. A group is the JSON
-text of its attributes' values, parted by `FRAGMENT_END`: JSON text holds no control characters, so nothing is escaped.
+metric. A line is `-` when the metric does not count the item, else what the item adds to each column and its token for
+each attribute whose values are counted one by one (`kept.py`), a tab after each, then the group. Sums are integers
+scaled by the metric's decimals; `!` stands for a number that cannot be summed exactly, an empty token for no value. A
+group is the JSON text of its members, the time bucket first, parted by `FRAGMENT_END`: JSON text holds no control
+characters, so nothing is escaped.
 """
 
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from hashlib import sha256
+from typing import Any, NamedTuple
 
-from dynalens.change import DecodeError, Document
+from dynalens.change import DecodeError, Document, NumberText, load_exact, ordered_number
 from dynalens.change.value import canonical_number, dump
 from dynalens.config import MetricConfig
+from dynalens.target.metrics.bucket import Buckets, buckets
+from dynalens.target.metrics.kept import Column, columns, ordered
 from dynalens.target.metrics.publication import KeyTemplate, key_template
 
 FRAGMENT_END = b"\x1f"
@@ -29,6 +35,9 @@ OVERFLOW = "overflow"
 """A number, scaled by its sum's decimals, does not fit 64 bits."""
 MOST_DECIMALS = 18
 """More would leave no digit before the point of a 64-bit sum (`dynalens.config.SumConfig`)."""
+
+LONGEST_TOKEN = 44
+"""Bytes of a value that is kept as it is where different values are counted; a longer one is told by its digest."""
 
 _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
 _UNCOUNTABLE = b"!"
@@ -82,17 +91,37 @@ class Summed(NamedTuple):
 
 
 _NOTHING = Summed(b"0", "")
+_NO_TOKEN = b""
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """One metric, ready to count documents: `where` holds the values as canonical JSON."""
+    """One metric, ready to count documents.
+
+    Attributes:
+        name: The metric's name with its collection's.
+        buckets: Its time buckets, the first member of a group; None where it has none.
+        group_by: The attributes that are the other members.
+        columns: What is added up.
+        ordered: Attributes whose numbers are kept in their order.
+        distinct: Attributes whose different values are counted.
+        where: Attributes, and as canonical JSON the values that they must have.
+        template: Names its groups for other applications; None when it is not published.
+    """
 
     name: str
+    buckets: Buckets | None
     group_by: tuple[str, ...]
-    sums: tuple[tuple[str, int], ...]
+    columns: tuple[Column, ...]
+    ordered: tuple[str, ...]
+    distinct: tuple[str, ...]
     where: tuple[tuple[str, bytes], ...]
     template: KeyTemplate | None
+
+    @property
+    def work(self) -> int:
+        """Say how many times as long as a count and a few sums it takes the server to count an item."""
+        return 1 + len(self.ordered) + len(self.distinct)
 
 
 class Line(NamedTuple):
@@ -111,8 +140,11 @@ def tallies(collection: str, metrics: Mapping[str, MetricConfig]) -> tuple[Tally
     return tuple(
         Tally(
             name=f"{collection}.{name}",
+            buckets=buckets(metric),
             group_by=metric.group_by,
-            sums=tuple((attribute, summed.decimals) for attribute, summed in metric.sum.items()),
+            columns=columns(metric),
+            ordered=ordered(metric),
+            distinct=metric.distinct,
             where=tuple((attribute, canonical(dump(value))) for attribute, value in metric.where.items()),
             template=key_template(metric),
         )
@@ -120,12 +152,21 @@ def tallies(collection: str, metrics: Mapping[str, MetricConfig]) -> tuple[Tally
     )
 
 
-def contribution(counted_by: Sequence[Tally], version: int, document: Document | None) -> Contribution:
-    """Give what a version of an item adds to each metric; a delete (None) adds nothing and keeps the version."""
+def contribution(
+    counted_by: Sequence[Tally], version: int, document: Document | None, created_at: float
+) -> Contribution:
+    """Give what a version of an item adds to each metric; a delete (None) adds nothing and keeps the version.
+
+    Args:
+        counted_by: The metrics.
+        version: The item's version.
+        document: The item.
+        created_at: When it was written, in epoch seconds; 0.0 where nobody knows (`Change.created_at`).
+    """
     digits = b"%019d" % version
     if document is None:
         return Contribution(digits, tuple(b"" for tally in counted_by if tally.template), ())
-    lines = [_line(tally, document) for tally in counted_by]
+    lines = [_line(tally, document, created_at) for tally in counted_by]
     return Contribution(
         b"\n".join([digits, *[line.text for line in lines]]),
         tuple(line.key for tally, line in zip(counted_by, lines, strict=True) if tally.template),
@@ -133,22 +174,36 @@ def contribution(counted_by: Sequence[Tally], version: int, document: Document |
     )
 
 
-def _line(tally: Tally, document: Document) -> Line:
+def _line(tally: Tally, document: Document, created_at: float) -> Line:
     fragments = document.fragments
     if tally.where and not _meets(document, tally.where):
         return _UNCOUNTED
     problems = []
     parts = []
-    for attribute, decimals in tally.sums:
+    for attribute, decimals, counts in tally.columns:
         fragment = fragments.get(attribute, _MISSING)
         summed = scaled(fragment, decimals)
+        if counts:
+            parts.append(b"1" if fragment[0] in _NUMBER_STARTS and not summed.code else b"0")
+            continue
         parts.append(summed.text)
         if summed.code:
             problems.append(Problem(tally.name, attribute, fragment.decode(), decimals, summed.code))
-    group = tuple(canonical(fragments.get(attribute, _MISSING)) for attribute in tally.group_by)
+    parts += [order_token(fragments.get(attribute, _MISSING)) for attribute in tally.ordered]
+    parts += [value_token(fragments.get(attribute, _MISSING)) for attribute in tally.distinct]
+    group = _group(tally, fragments, created_at)
     parts.append(FRAGMENT_END.join(group))
     key = tally.template.key(group) if tally.template else b""
     return Line(b"\t".join(parts), key, problems)
+
+
+def _group(tally: Tally, fragments: Mapping[str, bytes], created_at: float) -> tuple[bytes, ...]:
+    group = tuple(canonical(fragments.get(attribute, _MISSING)) for attribute in tally.group_by)
+    if tally.buckets is None:
+        return group
+    if tally.buckets.attribute is None:
+        return (tally.buckets.of_change(created_at), *group)
+    return (tally.buckets.of_fragment(fragments.get(tally.buckets.attribute, _MISSING)), *group)
 
 
 def _meets(document: Document, where: Sequence[tuple[str, bytes]]) -> bool:
@@ -189,3 +244,37 @@ def _scaled_number(fragment: bytes, decimals: int) -> Summed:
     if not _INT64_MIN <= value <= _INT64_MAX:
         return Summed(_UNCOUNTABLE, OVERFLOW)
     return Summed(b"%d" % value, "")
+
+
+# Tokens: short texts that are equal where values are, without tabs and newlines.
+
+
+def order_token(fragment: bytes) -> bytes:
+    """Give the token of a number, whose bytes sort as numbers do; an empty one of what is no number."""
+    if fragment[0] not in _NUMBER_STARTS:
+        return _NO_TOKEN
+    try:
+        return ordered_number(canonical_number(fragment.decode())).encode()
+    except DecodeError:
+        return _NO_TOKEN
+
+
+def value_token(fragment: bytes) -> bytes:
+    """Give the token of any JSON value; an empty one of null. A long value's is a SHA-256 digest."""
+    if fragment == _MISSING:
+        return _NO_TOKEN
+    value = _plain_json(load_exact(fragment)) if fragment[:1] in {b"{", b"["} else canonical(fragment)
+    # No JSON text begins with a number sign.
+    return value if len(value) <= LONGEST_TOKEN else b"#" + b64encode(sha256(value).digest()).rstrip(b"=")
+
+
+def _plain_json(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
+    """Give one text to equal maps and lists, whatever the order of members and the spelling of numbers."""
+    match value:
+        case dict():
+            return b"{" + b",".join([dump(name) + b":" + _plain_json(value[name]) for name in sorted(value)]) + b"}"
+        case list():
+            return b"[" + b",".join(map(_plain_json, value)) + b"]"
+        case NumberText():
+            return canonical(value.encode())
+    return dump(value)

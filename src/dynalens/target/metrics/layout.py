@@ -6,6 +6,9 @@ All keys of a collection share the hash tag `{collection}`, so that one script m
     dynalens:{donations}:1:contributions        hash: id to contribution
     dynalens:{donations}:1:tombstones           sorted set: ids of deletes by time of writing
     dynalens:{donations}:1:metric:by_platform   hash: groups, total and revision (`lua/library.lua`)
+    …:metric:by_platform:index                  sorted set: groups in the order of their time buckets
+    …:metric:by_platform:values:GROUP           hash: place and token of a value to how many items have it
+    …:metric:by_platform:order:GROUP            sorted set: places and tokens of numbers, in the order of the numbers
     dynalens:table:{Donations}                  hash: epoch, marks and generations of a table
 """
 
@@ -21,6 +24,7 @@ from pydantic import TypeAdapter
 from dynalens.change import quoted_name
 from dynalens.config import MetricConfig, PublishConfig
 from dynalens.target import Generation
+from dynalens.target.metrics.kept import Value, columns, ordered, values
 from dynalens.target.metrics.publication import OWN_PREFIX
 
 TOTAL = "*"
@@ -79,8 +83,10 @@ def _metric(collection: str, name: str, metric: MetricConfig) -> dict[str, Any]:
         "name": name,
         "topic": f'"{collection}.{name}"',
         "live": live_channel(f"metric:{collection}.{name}"),
-        "attributes": [_member(attribute) for attribute in metric.group_by],
-        "sums": len(metric.sum),
+        "attributes": [_member(member) for member in metric.members],
+        "sums": len(columns(metric)),
+        **_tokens(metric),
+        **_buckets(metric),
         "values": _values(metric),
         "total": metric.total,
         "publishes": metric.publish is not None,
@@ -88,15 +94,31 @@ def _metric(collection: str, name: str, metric: MetricConfig) -> dict[str, Any]:
     }
 
 
+def _tokens(metric: MetricConfig) -> dict[str, int]:
+    order = len(ordered(metric))
+    tokens = order + len(metric.distinct)
+    return {"ordered": order, "tokens": tokens} if tokens else {}
+
+
+def _buckets(metric: MetricConfig) -> dict[str, bool]:
+    return {"buckets": True, "own_time": metric.time is None} if metric.every else {}
+
+
 def _values(metric: MetricConfig) -> list[dict[str, Any]]:
     fields = metric.publish.fields if metric.publish else {}
-    values: list[dict[str, Any]] = [
-        {"json": _member(name), "field": fields.get(name, name), "sum": 0, "decimals": 0} for name in metric.values
+    return [
+        {"json": _member(value.name), "field": fields.get(value.name, value.name), **_source(value)}
+        for value in values(metric)
     ]
-    summed = values[1:] if metric.count else values
-    for place, (value, sum_) in enumerate(zip(summed, metric.sum.values(), strict=True), 1):
-        value.update(sum=place, decimals=sum_.decimals)
-    return values
+
+
+def _source(value: Value) -> dict[str, Any]:
+    """Say what a value is told from. Only what is no count and no sum has a `kind`."""
+    if value.kind in {"count", "sum"}:
+        return {"sum": value.place, "decimals": value.decimals}
+    if value.kind == "avg":
+        return {"kind": "avg", "sum": value.place, "decimals": value.decimals, "numbers": value.numbers}
+    return {"kind": value.kind, "place": value.place, "stored": value.stored, "nothing": value.nothing}
 
 
 def _publication(publish: PublishConfig) -> dict[str, str]:

@@ -37,7 +37,7 @@ class KeyTemplate:
 
     Attributes:
         literals: The text around the placeholders: one more than there are placeholders.
-        order: For each placeholder, the place of its attribute in the metric's `group_by`.
+        order: For each placeholder, the place of its name in the metric's `members`.
         total_key: The total's key, which no group may have; empty when the total is not published.
     """
 
@@ -46,7 +46,7 @@ class KeyTemplate:
     total_key: str
 
     def key(self, group: tuple[bytes, ...]) -> bytes:
-        """Give the key of a group, whose values are JSON texts in the order of `group_by`."""
+        """Give the key of a group, whose values are JSON texts in the order of `members`."""
         # Long values are rare, and a cache full of them would be large.
         return _known_key(self, group) if sum(map(len, group)) <= _LONGEST_KNOWN else _key(self, group)
 
@@ -56,7 +56,7 @@ def key_template(metric: MetricConfig) -> KeyTemplate | None:
     if metric.publish is None:
         return None
     parts = _PLACEHOLDER.split(metric.publish.key)
-    order = tuple(metric.group_by.index(attribute) for attribute in parts[1::2])
+    order = tuple(metric.members.index(member) for member in parts[1::2])
     return KeyTemplate(tuple(parts[::2]), order, metric.publish.total_key or "")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,8 +14,10 @@ from redis.exceptions import RedisError
 from dynalens.config import CollectionConfig, MetricConfig
 from dynalens.errors import NotFoundError, TargetError
 from dynalens.target import Generation, LiveEvent, MetricGroup, MetricSnapshot
+from dynalens.target.metrics.bucket import buckets
 from dynalens.target.metrics.connection import Server
 from dynalens.target.metrics.contribution import FRAGMENT_END
+from dynalens.target.metrics.kept import Value, values
 from dynalens.target.metrics.layout import (
     REPLACED,
     TOTAL,
@@ -38,9 +40,17 @@ class MetricsReader:
         server: The server.
         client: A client of it.
         collections: The configured collections, by name.
+        clock: Epoch seconds, for the age of time buckets.
     """
 
-    def __init__(self, server: Server, client: redis.Redis, collections: Mapping[str, CollectionConfig]) -> None:
+    def __init__(
+        self,
+        server: Server,
+        client: redis.Redis,
+        collections: Mapping[str, CollectionConfig],
+        clock: Callable[[], float],
+    ) -> None:
+        self._clock = clock
         self._server = server
         self._client = client
         self._collections = collections
@@ -61,7 +71,7 @@ class MetricsReader:
                 generation = Generation(collection, int(served))
                 again, stored, state = self._read(generation, metric)
             if again == served and stored is not None:
-                return _snapshot(generation, metric, load_metrics(stored), state)
+                return _snapshot(generation, metric, load_metrics(stored), state, self._clock())
 
     def _read(self, generation: Generation, metric: str) -> tuple[bytes | None, bytes | None, Mapping[bytes, bytes]]:
         """Read in one step which generation is served, what a generation counts, and the state of one metric."""
@@ -153,7 +163,7 @@ def _not_served(collection: str, metric: str) -> TargetError:
 
 
 def _snapshot(
-    generation: Generation, name: str, metrics: Mapping[str, MetricConfig], state: Mapping[bytes, bytes]
+    generation: Generation, name: str, metrics: Mapping[str, MetricConfig], state: Mapping[bytes, bytes], now: float
 ) -> MetricSnapshot:
     metric = metrics.get(name)
     if metric is None:
@@ -164,23 +174,56 @@ def _snapshot(
         if colon:
             groups[group][part] = value
     total = groups.pop(TOTAL.encode(), {})
+    shown = values(metric)
     return MetricSnapshot(
         collection=generation.collection,
         metric=name,
-        groups=[_group(metric, group, groups[group]) for group in sorted(groups)],
-        total=_group(metric, None, total) if metric.total else None,
+        groups=[_group(metric, shown, group, groups[group]) for group in _kept(metric, groups, state, now)],
+        total=_group(metric, shown, None, total) if metric.total else None,
         revision=int(state.get(b"revision", b"0")),
     )
 
 
-def _group(metric: MetricConfig, group: bytes | None, held: Mapping[bytes, bytes]) -> MetricGroup:
+def _kept(metric: MetricConfig, groups: Iterable[bytes], state: Mapping[bytes, bytes], now: float) -> list[bytes]:
+    """Give the groups in their order, without those that nobody has come to forget yet."""
+    bounds = buckets(metric)
+    if bounds is None:
+        return sorted(groups)
+    horizon = max(state.get(b"horizon", b""), bounds.horizon(now))
+    return sorted(group for group in groups if group[:1] != b'"' or group[: len(horizon)] >= horizon)
+
+
+def _group(
+    metric: MetricConfig, shown: Sequence[Value], group: bytes | None, held: Mapping[bytes, bytes]
+) -> MetricGroup:
     fragments = () if group is None else group.split(FRAGMENT_END)
-    values = {"count": held.get(b"n", b"0").decode()} if metric.count else {}
-    for place, (attribute, summed) in enumerate(metric.sum.items(), 1):
-        values[f"{attribute}_sum"] = decimal_text(held.get(b"s%d" % place, b"0").decode(), summed.decimals)
     return MetricGroup(
-        group=dict(zip(metric.group_by, fragments, strict=False)), values=values, exact=held.get(b"x", b"0") == b"0"
+        group=dict(zip(metric.members, fragments, strict=False)),
+        values={value.name: _text(value, held) for value in shown},
+        exact=held.get(b"x", b"0") == b"0",
     )
+
+
+def _text(value: Value, held: Mapping[bytes, bytes]) -> str:
+    if value.stored:
+        return held.get(value.stored.encode(), value.nothing.encode()).decode()
+    if value.kind == "count":
+        return held.get(b"n", b"0").decode()
+    digits = held.get(b"s%d" % value.place, b"0").decode()
+    if value.kind == "sum":
+        return decimal_text(digits, value.decimals)
+    return average_text(digits, held.get(b"s%d" % value.numbers, b"0").decode(), value.decimals)
+
+
+def average_text(digits: str, numbers: str, decimals: int) -> str:
+    """Write an average as JSON, in 15 digits, rounded to a double at each step as `lua/library.lua` does.
+
+    Args:
+        digits: The sum, a scaled integer.
+        numbers: How many numbers were summed; `null` is the average of none.
+        decimals: The sum's scale.
+    """
+    return "null" if numbers == "0" else f"{float(digits) / float(numbers) / float(f'1e{decimals}'):.15g}"
 
 
 def decimal_text(digits: str, decimals: int) -> str:

@@ -40,6 +40,7 @@ class Scripts:
         serve: Lets readers see a generation (`lua/serve.lua`).
         drop: Forgets a generation (`lua/drop.lua`).
         sweep: Forgets old tombstones (`lua/sweep.lua`).
+        expire: Forgets groups whose time buckets are no longer kept (`lua/expire.lua`).
         tell: Tells viewers of documents (`lua/tell.lua`).
         raise_epoch: Remembers the epoch ARGV[1] in the hash KEYS[1], unless a higher one is remembered.
         mark: Sets fields and values ARGV[2…] in the hash KEYS[1], if this is the run of the server with the id ARGV[1].
@@ -50,6 +51,7 @@ class Scripts:
         self.serve = client.register_script(_text("serve"))
         self.drop = client.register_script(_text("drop", _FREEING_SHEBANG))
         self.sweep = client.register_script(_text("sweep", _FREEING_SHEBANG))
+        self.expire = client.register_script(_text("expire", _FREEING_SHEBANG))
         self.tell = client.register_script(_text("tell"))
         self.raise_epoch = client.register_script(_SHEBANG + _RAISE_EPOCH)
         self.mark = client.register_script(_SHEBANG + _MARK)

@@ -36,7 +36,8 @@ from dynalens.target.metrics.script import Scripts
 log = logging.getLogger(__name__)
 
 COUNTS_PER_STEP = 200
-"""Writes, times metrics, that the server applies in one step: about 6 ms in which it answers nobody else."""
+"""Writes, times metrics and what they keep (`Tally.work`), that the server applies in one step, and groups that it
+forgets in one: about 6 ms in which it answers nobody else."""
 TOLD_DOCUMENT_BYTES = 64 << 10
 """Longer documents are announced without their content: every viewer would be sent a copy."""
 TOLD_WINDOW_SECONDS = 300
@@ -51,6 +52,7 @@ class MetricsTarget:
         server: The server, version 7 or newer, that keeps everything and throws nothing away.
         collections: The configured collections, by name.
         release: Called by `close`, for what was started for this target.
+        clock: Epoch seconds, for the age of tombstones and of time buckets.
     """
 
     name = "metrics"
@@ -61,14 +63,17 @@ class MetricsTarget:
         collections: Mapping[str, CollectionConfig],
         *,
         release: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._server = server
         self._client = server.client()
         self._scripts = Scripts(self._client)
-        self._reader = MetricsReader(server, self._client, collections)
+        self._reader = MetricsReader(server, self._client, collections, clock)
         self._tables = {config.table for config in collections.values()}
         self._release = release
+        self._clock = clock
         self._tallies: dict[Generation, tuple[Tally, ...]] = {}
+        self._horizons: dict[Generation, list[str | bytes]] = {}
         self._taken: set[bytes] = set()
         self._runs: dict[str, str] = {}
 
@@ -83,6 +88,7 @@ class MetricsTarget:
         self._runs[table] = check_server(self._server, self._client)
         # What a generation counts is read again: it may have been lost and made anew.
         self._tallies.clear()
+        self._horizons.clear()
         epoch, marks, generations = 0, {}, set()
         with self._server.answering():
             remembered = self._client.hgetall(table_key(table))
@@ -139,7 +145,7 @@ class MetricsTarget:
             self._client.hset(own, mapping={"table": collection.table, f"layout:{generation.number}": described})
             # Listed last: a generation that is listed is there.
             self._client.hset(table_key(collection.table), f"generation:{generation}", "1")
-        self._tallies.pop(generation, None)
+        self._forget(generation)
 
     def serve(self, generation: Generation) -> None:
         """See `Target.serve`. Published keys change with it in the same step."""
@@ -156,12 +162,35 @@ class MetricsTarget:
             # Unlisted last: until then a drop that failed can be found and repeated.
             if table is not None:
                 self._client.hdel(table_key(_text(table)), f"generation:{generation}")
+        self._forget(generation)
+
+    def _forget(self, generation: Generation) -> None:
         self._tallies.pop(generation, None)
+        self._horizons.pop(generation, None)
 
     def sweep(self, older_than: float) -> int:
-        """See `Target.sweep`."""
+        """See `Target.sweep`. Time buckets that are no longer kept are forgotten too."""
         generations = [generation for table in sorted(self._tables) for generation in self._listed(table)]
+        for generation in generations:
+            self._expire(generation, self._counted_by(generation))
         return sum(self._sweep(generation, older_than) for generation in generations)
+
+    def _expire(self, generation: Generation, counted_by: Sequence[Tally]) -> None:
+        """Forget the time buckets that are no longer kept; asks nobody until the next of them has come of age."""
+        now = self._clock()
+        horizons: list[str | bytes] = []
+        for tally in counted_by:
+            if tally.buckets:
+                horizons += [tally.name.partition(".")[2], tally.buckets.horizon(now)]
+        if not horizons or self._horizons.get(generation) == horizons:
+            return
+        forgotten = COUNTS_PER_STEP
+        while forgotten == COUNTS_PER_STEP:
+            with self._server.answering():
+                forgotten = self._scripts.expire(
+                    [collection_key(generation.collection)], [generation.number, COUNTS_PER_STEP, *horizons]
+                )
+        self._horizons[generation] = horizons
 
     def _listed(self, table: str) -> list[Generation]:
         with self._server.answering():
@@ -200,7 +229,8 @@ class MetricsTarget:
         if not counted_by:
             self._tell(generation, writes if is_heard else ())
             return
-        length = max(1, COUNTS_PER_STEP // len(counted_by))
+        self._expire(generation, counted_by)
+        length = max(1, COUNTS_PER_STEP // sum(tally.work for tally in counted_by))
         for first in range(0, len(writes), length):
             step = writes[first : first + length]
             yield from self._apply_step(generation, counted_by, step, is_heard=is_heard)
@@ -218,8 +248,10 @@ class MetricsTarget:
     def _apply_step(
         self, generation: Generation, counted_by: Sequence[Tally], writes: Sequence[Write], *, is_heard: bool
     ) -> Iterator[Rejection]:
-        contributions = [contribution(counted_by, write.version, write.document) for write in writes]
-        arguments: list[bytes | str | int] = [generation.number, repr(time.time()), len(contributions[0].keys)]
+        contributions = [
+            contribution(counted_by, write.version, write.document, write.change.created_at) for write in writes
+        ]
+        arguments: list[bytes | str | int] = [generation.number, repr(self._clock()), len(contributions[0].keys)]
         for write, made in zip(writes, contributions, strict=True):
             arguments += [write.id, made.text, _event(write) if is_heard else b"", *made.keys]
         with self._server.answering():
@@ -231,7 +263,7 @@ class MetricsTarget:
 
     def _tell(self, generation: Generation, writes: Sequence[Write]) -> None:
         """Tell viewers of a collection without metrics. Nothing else is kept of it: its items would fill memory."""
-        window = int(time.time() // TOLD_WINDOW_SECONDS)
+        window = int(self._clock() // TOLD_WINDOW_SECONDS)
         channel = live_channel(f"collection:{generation.collection}")
         arguments: list[bytes | str | int] = [generation.number, channel, window, TOLD_WINDOW_SECONDS]
         for write in writes:

@@ -12,11 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from calendar import monthrange
-from datetime import UTC, datetime, timedelta, timezone
-from decimal import Decimal
 from functools import lru_cache
 
+from dynalens.change import moment, moments, ordered_number, read_ordered
 from dynalens.search import Value
 
 # In the order in which values of several kinds are sorted. No spelling behind `u` makes a word that the engine's query
@@ -86,41 +84,12 @@ def text_tokens(text: str) -> tuple[str, ...]:
     return (string_token(text),) if date is None else (string_token(text, DATE_STRING), date)
 
 
-# Numbers: sign, size of the exponent, digits. Negative ones count down, and end with a letter above all digits.
-
-_ZERO = NUMBER + "1"
-_MIDDLE = 500
-_DOWN = str.maketrans("0123456789", "9876543210")
+# Numbers, in the order of numbers (`dynalens.change.order`).
 
 
 def number_token(text: str) -> str:
     """Give a number's token from its JSON text; equal numbers have one token."""
-    whole, point, fraction = text.partition(".")
-    if whole.isdecimal() and whole[0] != "0" and (fraction.isdecimal() or not point):
-        # Most numbers; the general way below takes ten times as long.
-        return f"{NUMBER}2{_MIDDLE + len(whole):03}{(whole + fraction).rstrip('0')}"
-    sign, digits, exponent = Decimal(text).as_tuple()
-    if not isinstance(exponent, int):
-        msg = f"{text} is no number"
-        raise ValueError(msg)  # noqa: TRY004 - the type is right, the value is not
-    significant = "".join(map(str, digits)).lstrip("0")
-    if not significant:
-        return _ZERO
-    size = len(significant) + exponent
-    significant = significant.rstrip("0")
-    if sign:
-        return f"{NUMBER}0{_MIDDLE - size:03}{significant.translate(_DOWN)}z"
-    return f"{NUMBER}2{_MIDDLE + size:03}{significant}"
-
-
-def _read_number(token: str) -> Decimal:
-    if token == _ZERO:
-        return Decimal(0)
-    negative = token[1] == "0"
-    size, digits = int(token[2:5]) - _MIDDLE, token[5:]
-    if negative:
-        size, digits = -size, digits[:-1].translate(_DOWN)
-    return Decimal((int(negative), tuple(map(int, digits)), size - len(digits)))
+    return NUMBER + ordered_number(text)
 
 
 @lru_cache(maxsize=1 << 14)
@@ -142,59 +111,21 @@ def bool_token(value: bool) -> str:  # noqa: FBT001 - the value itself
 
 # Dates: instants in microseconds, spelled as numbers.
 
-_DATE = re.compile(
-    r"(\d{4})-(\d\d)(?:-(\d\d)(?:[T ](\d\d)(?::(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)?(Z|[+-]\d\d:?\d\d)?)?)?", re.ASCII
-)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_SPANS = (86_400_000_000, 3_600_000_000, 60_000_000, 1_000_000, 1)
-"""Microseconds of a day, an hour, a minute, a second and the smallest unit."""
-
 
 def date_token(text: str) -> str | None:
     """Give the token of an ISO 8601 date or date and time (UTC where it names no zone); None for any other text."""
-    # Dates begin with four digits and a dash; nearly every other text is told apart by its fifth character.
-    if text[4:5] != "-" or len(text) < len("2026-01-01"):
-        return None
-    bounds = date_bounds(text)
-    return bounds[0] if bounds else None
+    instant = moment(text)
+    return None if instant is None else _instant(instant)
 
 
 def date_bounds(text: str) -> tuple[str, str] | None:
     """Give the tokens of the first and the last microsecond that an ISO 8601 text stands for; `2026-01` is a month."""
-    found = _DATE.fullmatch(text)
-    if found is None:
-        return None
-    year, month, day, hour, minute, second, fraction, zone = found.groups()
-    microsecond = int((fraction or "0")[:6].ljust(6, "0"))
-    try:
-        midnight = datetime(int(year), int(month), int(day or 1), tzinfo=_zone(zone))
-        first = midnight.replace(
-            hour=int(hour or 0), minute=int(minute or 0), second=int(second or 0), microsecond=microsecond
-        )
-    except ValueError:
-        return None
-    instant = (first - _EPOCH) // _MICROSECOND
-    return _instant(instant), _instant(instant + _span(first, day, hour, minute, second, fraction) - 1)
-
-
-def _zone(text: str | None) -> timezone:
-    if text is None or text == "Z":
-        return UTC
-    minutes = int(text[1:3]) * 60 + int(text[-2:])
-    return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))
-
-
-def _span(first: datetime, *parts: str | None) -> int:
-    """Give the microseconds of the shortest unit that the text names."""
-    named = sum(part is not None for part in parts)
-    if named == 0:
-        return monthrange(first.year, first.month)[1] * _SPANS[0]
-    return _SPANS[named - 1]
+    bounds = moments(text)
+    return (_instant(bounds[0]), _instant(bounds[1])) if bounds else None
 
 
 def _instant(microseconds: int) -> str:
-    return DATE + number_token(str(microseconds))[1:]
+    return DATE + ordered_number(str(microseconds))
 
 
 def value_of(token: str) -> Value:
@@ -202,5 +133,5 @@ def value_of(token: str) -> Value:
     if token[0] == BOOL:
         return token[1] == "1"
     if token[0] == NUMBER:
-        return _read_number(token)
+        return read_ordered(token[1:])
     return read_spelled(token[1:].partition(_DIGEST_MARK)[0]) + ("…" if _DIGEST_MARK in token else "")

@@ -15,9 +15,11 @@ from dynalens.target.metrics.contribution import Contribution, canonical, contri
 numbers = st.decimals(allow_nan=False, allow_infinity=False, min_value=Decimal("-1e20"), max_value=Decimal("1e20"))
 
 
-def made(metric: dict[str, object], item: dict[str, Typed] | None, version: int = 7) -> Contribution:
+def made(
+    metric: dict[str, object], item: dict[str, Typed] | None, version: int = 7, created_at: float = 0.0
+) -> Contribution:
     counted_by = tallies("donations", {"m": MetricConfig.model_validate(metric)})
-    return contribution(counted_by, version, None if item is None else render(item))
+    return contribution(counted_by, version, None if item is None else render(item), created_at)
 
 
 def lines(metric: dict[str, object], item: dict[str, Typed]) -> list[bytes]:
@@ -208,7 +210,7 @@ def test_no_value_can_break_out_of_its_line(item: dict[str, str | None]) -> None
     names = sorted(item)
     counted_by = tallies("donations", {"m": MetricConfig.model_validate({"group_by": names, "sum": {"n": {}}})})
     document: Document = render(typed)
-    [_, line] = contribution(counted_by, 1, document).text.split(b"\n")
+    [_, line] = contribution(counted_by, 1, document, 0.0).text.split(b"\n")
     value, group = line.split(b"\t")
     assert value == b"0"
     assert len(group.split(b"\x1f")) == max(1, len(names))

@@ -5,7 +5,8 @@
 -- Returns a digit for each write (0: a version as high is held, 1: applied), then the keys that somebody else holds.
 --
 -- A contribution is the version in 19 digits, then a line for each metric: '-' when the metric does not count the item,
--- else each summed value and a tab ('!' for one that cannot be counted), then the group. A delete is the bare version.
+-- else each summed value ('!' for one that cannot be counted) and each token (empty for no value), a tab after each, then
+-- the group. A delete is the bare version.
 
 local generation, written_at, publishing = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local FIRST, STRIDE = 4, 3 + publishing
@@ -31,12 +32,12 @@ local function lines(contribution)
   return found
 end
 
--- What a line adds to a metric: one item and its sums, in its group; nil when the metric does not count the item.
+-- What a line adds to a metric: one item, its sums and its tokens, in its group; nil when it is not counted.
 local function parsed(metric, line)
   if line == nil or line == '-' then
     return nil
   end
-  local part, from = {items = 1, inexact = 0, sums = {}}, 1
+  local part, from = {items = 1, inexact = 0, sums = {}, entering = {}}, 1
   for i = 1, metric.sums do
     local to = line:find('\t', from, true)
     part.sums[i] = line:sub(from, to - 1)
@@ -45,8 +46,26 @@ local function parsed(metric, line)
     end
     from = to + 1
   end
+  for place = 1, metric.tokens do
+    local to = line:find('\t', from, true)
+    part.entering[place] = line:sub(from, to - 1)
+    from = to + 1
+  end
   part.group = line:sub(from)
   return part
+end
+
+-- Where buckets follow the time of the change, an item stays in its bucket for as long as it counts as it does.
+local function in_its_bucket(metric, old, new)
+  if old == '-' or new == '-' then
+    return new
+  end
+  local function elsewhere(line)
+    local parts, group = line:match('^(.*\t)(.*)$')
+    group = group or line
+    return (parts or '') .. group:sub(has_bucket(metric, group) and BUCKET + 1 or #'null' + 1)
+  end
+  return elsewhere(old) == elsewhere(new) and old or new
 end
 
 local function taken_out(part)
@@ -54,7 +73,7 @@ local function taken_out(part)
   for i, sum in ipairs(part.sums) do
     sums[i] = negated(sum)
   end
-  return {group = part.group, items = -1, inexact = -part.inexact, sums = sums}
+  return {group = part.group, items = -1, inexact = -part.inexact, sums = sums, leaving = part.entering}
 end
 
 local function together(one, other)
@@ -62,7 +81,8 @@ local function together(one, other)
   for i, sum in ipairs(one.sums) do
     sums[i] = add(sum, other.sums[i])
   end
-  return {group = other.group, items = one.items + other.items, inexact = one.inexact + other.inexact, sums = sums}
+  return {group = other.group, items = one.items + other.items, inexact = one.inexact + other.inexact, sums = sums,
+          leaving = one.leaving, entering = other.entering}
 end
 
 -- What a metric's groups change by, the one that the item leaves first, and what its total changes by.
@@ -81,13 +101,70 @@ local function differences(old, new)
   return {left, new}, both
 end
 
+-- Counts a token of a group up or down; true if its value is new there, or no longer there.
+local function count_token(metric, group, place, token, by)
+  local key, name = values_key(metric, group), place .. ':' .. token
+  local items = redis.call('HINCRBY', key, name, by)
+  if items == 0 then
+    redis.call('HDEL', key, name)
+  elseif items ~= 1 or by < 0 then
+    return false
+  end
+  if place <= metric.ordered then
+    redis.call(items == 0 and 'ZREM' or 'ZADD', order_key(metric, group), unpack(items == 0 and {name} or {0, name}))
+  end
+  return true
+end
+
+-- The least or the greatest number of a group; every token of a place lies between `place:` and `place;`.
+local function outermost(metric, group, value)
+  local from, to = '[' .. value.place .. ':', '(' .. value.place .. ';'
+  local command = value.kind == 'min' and 'ZRANGEBYLEX' or 'ZREVRANGEBYLEX'
+  if value.kind == 'max' then
+    from, to = to, from
+  end
+  local name = redis.call(command, order_key(metric, group), from, to, 'LIMIT', 0, 1)[1]
+  return name and plain_number(name:match(':(.+)')) or value.nothing
+end
+
+-- Counts the tokens that differ, those that enter first, and finds the values anew that they are told from.
+local function change_tokens(metric, state, difference)
+  local moved, distinct = {}, {}
+  for place = 1, metric.tokens do
+    local leaving = difference.leaving and difference.leaving[place] or ''
+    local entering = difference.entering and difference.entering[place] or ''
+    if entering ~= leaving then
+      local is_new = entering ~= '' and count_token(metric, state.group, place, entering, 1)
+      local is_left = leaving ~= '' and count_token(metric, state.group, place, leaving, -1)
+      moved[place], distinct[place] = is_new or is_left, (is_new and 1 or 0) - (is_left and 1 or 0)
+    end
+  end
+  for _, value in ipairs(metric.values) do
+    if value.stored and moved[value.place] then
+      state.stored[value.stored] = value.kind ~= 'distinct' and outermost(metric, state.group, value)
+        or string.format('%.0f', state.stored[value.stored] + distinct[value.place])
+    end
+  end
+end
+
+-- What a state's values with a kind are now, by their names: only their texts can be compared later.
+local function shown(metric, state)
+  local texts = {}
+  for _, value in ipairs(metric.values) do
+    texts[value.json] = value.kind and number(state, value)
+  end
+  return texts
+end
+
 local function change(metric, group, difference, key)
   local state = state_of(metric, group)
+  state.before = metric.publishes and shown(metric, state)
   state.items = state.items + difference.items
   state.inexact = state.inexact + difference.inexact
   for i = 1, metric.sums do
     state.sums[i] = add(state.sums[i], difference.sums[i])
   end
+  change_tokens(metric, state, difference)
   state.key = state.key or key
   return state
 end
@@ -97,34 +174,9 @@ local function publish(metric, state, difference)
     return
   end
   for _, value in ipairs(metric.values) do
-    announce(metric, state.key, value, number(state, value), number(difference, value))
-  end
-end
-
-local function values_json(metric, state)
-  local members = {}
-  for i, value in ipairs(metric.values) do
-    members[i] = value.json .. number(state, value)
-  end
-  return '{' .. table.concat(members, ',') .. '}'
-end
-
-local function group_json(metric, group)
-  local members = {}
-  for fragment in group:gmatch('[^\31]+') do
-    members[#members + 1] = metric.attributes[#members + 1] .. fragment
-  end
-  return '{' .. table.concat(members, ',') .. '}'
-end
-
-local function tell_viewers(metric, state, total)
-  metric.revision = revision_of(metric) + 1
-  if is_served and is_heard(metric.live) then
-    redis.call('PUBLISH', metric.live, string.format('%.0f', metric.revision) .. ' {"metric":' .. metric.topic
-      .. ',"group":' .. group_json(metric, state.group)
-      .. ',"values":' .. (is_gone(state) and 'null' or values_json(metric, state))
-      .. ',"total":' .. (total and values_json(metric, total) or 'null')
-      .. ',"exact":' .. (state.inexact == 0 and 'true' or 'false') .. '}')
+    local now = number(state, value)
+    local delta = value.kind and changed_by(value, state.before[value.json], now) or number(difference, value)
+    announce(metric, state.key, value, now, delta)
   end
 end
 
@@ -135,11 +187,16 @@ local function recount(metric, old, new, key)
   local groups, whole = differences(old, new)
   local states, total = {}, metric.total and change(metric, TOTAL, whole, metric.total_key)
   for i, difference in ipairs(groups) do
-    states[i] = change(metric, difference.group, difference, difference.items > 0 and key or nil)
+    if is_past(metric, difference.group) then
+      -- Nothing is kept of it; viewers hear once more that it is gone, for the sake of the total.
+      states[i] = {group = difference.group, items = 0, inexact = 0}
+    else
+      states[i] = change(metric, difference.group, difference, difference.items > 0 and key or nil)
+    end
   end
   for i, state in ipairs(states) do
-    tell_viewers(metric, state, total)
-    if is_served and metric.publishes then
+    tell_viewers(metric, state, total, is_served)
+    if is_served and metric.publishes and not is_past(metric, state.group) then
       publish(metric, state, groups[i])
     end
   end
@@ -171,13 +228,19 @@ local function apply(first)
   if held and is_stale(held, offered) then
     return '0'
   end
+  local old_lines, new_lines = lines(held or ''), lines(offered)
+  for i, metric in ipairs(metrics) do
+    if metric.own_time and old_lines[i] and new_lines[i] then
+      new_lines[i] = in_its_bucket(metric, old_lines[i], new_lines[i])
+      offered = table.concat({offered:sub(1, VERSION), unpack(new_lines)}, '\n')
+    end
+  end
   redis.call('HSET', contributions, id, offered)
   if #offered == VERSION then
     redis.call('ZADD', tombstones, written_at, id)
   elseif held and #held == VERSION then
     redis.call('ZREM', tombstones, id)
   end
-  local old_lines, new_lines = lines(held or ''), lines(offered)
   local key = first + 2
   for i, metric in ipairs(metrics) do
     key = key + (metric.publishes and 1 or 0)

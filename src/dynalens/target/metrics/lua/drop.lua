@@ -16,7 +16,14 @@ if redis.call('HGET', collection, 'serving') == generation then
   redis.call('HDEL', collection, 'serving')
 end
 for _, metric in ipairs(metrics) do
-  redis.call('UNLINK', metric.hash)
+  if metric.tokens > 0 then
+    local groups = groups_of(metric)
+    groups[#groups + 1] = TOTAL
+    for _, group in ipairs(groups) do
+      redis.call('UNLINK', values_key(metric, group), order_key(metric, group))
+    end
+  end
+  redis.call('UNLINK', metric.hash, metric.index)
 end
 local own = collection .. ':' .. generation
 redis.call('UNLINK', own .. ':contributions', own .. ':tombstones')

@@ -67,17 +67,45 @@ local function decimal(digits, decimals)
   return sign .. digits:sub(1, -decimals - 1) .. (fraction == '' and '' or '.' .. fraction)
 end
 
+-- A spelled number (`dynalens/change/order.py`) as a plain JSON number.
+local function plain_number(spelled)
+  local sign = spelled:byte(1)
+  if sign == 49 then
+    return '0'
+  end
+  local size, digits = tonumber(spelled:sub(2, 4)) - 500, spelled:sub(5)
+  if sign == 48 then
+    size, digits = -size, digits:sub(1, -2):gsub('%d', function(digit) return 9 - digit end)
+  end
+  if size <= 0 then
+    digits = '0.' .. string.rep('0', -size) .. digits
+  elseif size >= #digits then
+    digits = digits .. string.rep('0', size - #digits)
+  else
+    digits = digits:sub(1, size) .. '.' .. digits:sub(size + 1)
+  end
+  return (sign == 48 and '-' or '') .. digits
+end
+
 -- What a metric of a generation is kept as: one hash with `revision`, and for each group, and for the total, the fields
 -- n (items), x (items with a value that could not be counted), k (the key to publish under), p (set while that key is
--- ours) and s1, s2, … (sums). The total is a group whose name no JSON text can have.
+-- ours), s1, s2, … (sums, and how many numbers stand behind averages), and min1, max1, distinct2, … (values of tokens,
+-- as they are shown). The total is a group whose name no JSON text can have.
+--
+-- Where values are counted one by one there is for each group, and for the total, a hash of `place:token` to the number
+-- of items, and a sorted set of those tokens that have an order. With time buckets the metric's hash has also `horizon`,
+-- the first bucket that is kept, and a sorted set lists the groups in the order of their buckets.
 
 local TOTAL = '*'
+local BUCKET = #'"2026-11-21T15:49:00Z"'
 
 -- The metrics that a generation's layout describes (`layout.py`), each with its hash and its states read so far.
 local function open_metrics(layout, generation)
   for _, metric in ipairs(layout.metrics) do
     metric.hash = collection .. ':' .. generation .. ':metric:' .. metric.name
+    metric.index = metric.hash .. ':index'
     metric.states = {}
+    metric.tokens = metric.tokens or 0
   end
   return layout.metrics
 end
@@ -87,7 +115,37 @@ local function field_names(metric, group)
   for i = 1, metric.sums do
     names[4 + i] = 's' .. i .. ':' .. group
   end
+  for _, value in ipairs(metric.values) do
+    if value.stored then
+      names[#names + 1] = value.stored .. ':' .. group
+    end
+  end
   return names
+end
+
+local function values_key(metric, group)
+  return metric.hash .. ':values:' .. group
+end
+
+local function order_key(metric, group)
+  return metric.hash .. ':order:' .. group
+end
+
+-- A group that is told by no bucket, as all are in a metric without buckets, is kept for as long as it has items.
+local function has_bucket(metric, group)
+  return metric.buckets and group:byte(1) == 34
+end
+
+local function horizon_of(metric)
+  if not metric.horizon then
+    metric.horizon = redis.call('HGET', metric.hash, 'horizon') or ''
+  end
+  return metric.horizon
+end
+
+-- Whether a group's bucket is no longer kept: what its items add and take away counts in the total alone.
+local function is_past(metric, group)
+  return has_bucket(metric, group) and group:sub(1, BUCKET) < horizon_of(metric)
 end
 
 -- The state of a group, read once in a script.
@@ -95,10 +153,17 @@ local function state_of(metric, group)
   local state = metric.states[group]
   if not state then
     local held = redis.call('HMGET', metric.hash, unpack(field_names(metric, group)))
-    state = {group = group, items = tonumber(held[1] or 0), inexact = tonumber(held[2] or 0),
-             key = held[3], published = held[4], sums = {}}
+    state = {group = group, is_new = not held[1], items = tonumber(held[1] or 0), inexact = tonumber(held[2] or 0),
+             key = held[3], published = held[4], sums = {}, stored = {}}
     for i = 1, metric.sums do
       state.sums[i] = held[4 + i] or '0'
+    end
+    local place = 4 + metric.sums
+    for _, value in ipairs(metric.values) do
+      if value.stored then
+        place = place + 1
+        state.stored[value.stored] = held[place] or value.nothing
+      end
     end
     metric.states[group] = state
   end
@@ -109,13 +174,34 @@ local function is_gone(state)
   return state.items == 0 and state.group ~= TOTAL
 end
 
--- One value of a state, or of a difference between two: as a scaled integer, and as a plain JSON number.
+-- A count or a sum of a state, or of a difference between two, as a scaled integer.
 local function digits(state, value)
   return value.sum > 0 and state.sums[value.sum] or string.format('%.0f', state.items)
 end
 
+-- Rounded to a double at each step, as `reader.py` does.
+local function average(state, value)
+  local numbers = state.sums[value.numbers]
+  if numbers == '0' then
+    return 'null'
+  end
+  return string.format('%.15g', tonumber(state.sums[value.sum]) / tonumber(numbers) / tonumber('1e' .. value.decimals))
+end
+
+-- One value of a state, or a count or a sum of a difference, as JSON.
 local function number(state, value)
-  return decimal(digits(state, value), value.decimals)
+  if not value.kind then
+    return decimal(digits(state, value), value.decimals)
+  end
+  return value.kind == 'avg' and average(state, value) or state.stored[value.stored]
+end
+
+-- By how much a value with a kind changed, as JSON: null where it has no exact difference.
+local function changed_by(value, before, now)
+  if before == now then
+    return '0'
+  end
+  return value.kind == 'distinct' and string.format('%.0f', now - before) or 'null'
 end
 
 local heard = {}
@@ -152,8 +238,9 @@ local function write_published(metric, state)
   end
   local fields = {}
   for _, value in ipairs(metric.values) do
+    local now = number(state, value)
     fields[#fields + 1] = value.field
-    fields[#fields + 1] = number(state, value)
+    fields[#fields + 1] = now == 'null' and '' or now
   end
   -- Not redis.call: whoever has put something else under our key must not break the counting.
   redis.pcall('HSET', state.key, unpack(fields))
@@ -177,11 +264,28 @@ local function announce(metric, key, value, now, delta)
   end
 end
 
+-- What a value is where there is nothing to tell it from.
+local function nothing(value)
+  return value.nothing or value.kind == 'avg' and 'null' or '0'
+end
+
+-- Announces that a value is no more.
+local function announce_nothing(metric, state, value)
+  local delta = value.kind and changed_by(value, number(state, value), nothing(value))
+  announce(metric, state.key, value, nothing(value), delta or decimal(negated(digits(state, value)), value.decimals))
+end
+
 local function store(metric, state)
   local names = field_names(metric, state.group)
   if is_gone(state) then
     redis.call('HDEL', metric.hash, unpack(names))
+    if has_bucket(metric, state.group) then
+      redis.call('ZREM', metric.index, state.group)
+    end
     return
+  end
+  if state.is_new and has_bucket(metric, state.group) then
+    redis.call('ZADD', metric.index, 0, state.group)
   end
   local fields = {names[1], string.format('%.0f', state.items), names[2], string.format('%.0f', state.inexact)}
   local function include(name, value)
@@ -194,6 +298,11 @@ local function store(metric, state)
   include(names[4], state.published)
   for i = 1, metric.sums do
     include(names[4 + i], state.sums[i])
+  end
+  for _, value in ipairs(metric.values) do
+    if value.stored then
+      include(value.stored .. ':' .. state.group, state.stored[value.stored])
+    end
   end
   redis.call('HSET', metric.hash, unpack(fields))
 end
@@ -213,6 +322,34 @@ end
 
 local function revision_of(metric)
   return metric.revision or tonumber(redis.call('HGET', metric.hash, 'revision') or 0)
+end
+
+local function values_json(metric, state)
+  local members = {}
+  for i, value in ipairs(metric.values) do
+    members[i] = value.json .. number(state, value)
+  end
+  return '{' .. table.concat(members, ',') .. '}'
+end
+
+local function group_json(metric, group)
+  local members = {}
+  for fragment in group:gmatch('[^\31]+') do
+    members[#members + 1] = metric.attributes[#members + 1] .. fragment
+  end
+  return '{' .. table.concat(members, ',') .. '}'
+end
+
+-- Counts a change of a group, and tells whoever watches the metric.
+local function tell_viewers(metric, state, total, is_served)
+  metric.revision = revision_of(metric) + 1
+  if is_served and is_heard(metric.live) then
+    redis.call('PUBLISH', metric.live, string.format('%.0f', metric.revision) .. ' {"metric":' .. metric.topic
+      .. ',"group":' .. group_json(metric, state.group)
+      .. ',"values":' .. (is_gone(state) and 'null' or values_json(metric, state))
+      .. ',"total":' .. (total and values_json(metric, total) or 'null')
+      .. ',"exact":' .. (state.inexact == 0 and 'true' or 'false') .. '}')
+  end
 end
 
 -- The groups that a metric holds, without its total.

@@ -28,20 +28,28 @@ end
 local function announce_end(name)
   local last = told[name]
   told[name] = nil
-  announce(last.metric, last.state.key, last.value, '0',
-    decimal(negated(digits(last.state, last.value)), last.value.decimals))
+  announce_nothing(last.metric, last.state, last.value)
+end
+
+-- Whether the difference between two values can be told: they are computed and scaled alike.
+local function is_alike(one, other)
+  return one.kind == other.kind and one.decimals == other.decimals
 end
 
 local function announce_difference(metric, state, value)
-  local name = message_name(state.key, value.field)
-  if told[name] and told[name].value.decimals ~= value.decimals then
+  local name, now = message_name(state.key, value.field), number(state, value)
+  if told[name] and not is_alike(told[name].value, value) then
     announce_end(name)
   end
   local last = told[name]
   told[name] = nil
+  if value.kind then
+    local before = last and number(last.state, last.value) or nothing(value)
+    announce(metric, state.key, value, now, changed_by(value, before, now))
+    return
+  end
   local before = last and digits(last.state, last.value) or '0'
-  local difference = decimal(add(digits(state, value), negated(before)), value.decimals)
-  announce(metric, state.key, value, number(state, value), difference)
+  announce(metric, state.key, value, now, decimal(add(digits(state, value), negated(before)), value.decimals))
 end
 
 local function take_over(metric, group)
