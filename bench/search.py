@@ -108,6 +108,7 @@ def _served(target: SearchTarget) -> Iterator[Callable[..., object]]:
         search=target,
         sql=None,
         metrics=None,
+        dashboards={},
         started_at=time.time(),
         version="bench",
     )

@@ -282,6 +282,7 @@ class Fakes:
             sql=self.sql if targets else None,
             metrics=self.metrics if targets else None,
             search=self.search if targets else None,
+            dashboards={},
             started_at=1_754_550_000.0,
             version="1.2.3",
         )

@@ -44,13 +44,17 @@ class Report:
     error_hint: str = ""
 
 
-class ReportStore(Protocol):
+class ReportReader(Protocol):
     """The newest report of each table and target."""
+
+    def reports(self) -> list[Report]:
+        """List them."""
+        ...
+
+
+class ReportStore(ReportReader, Protocol):
+    """The newest report of each table and target, kept."""
 
     def save_report(self, report: Report) -> None:
         """Replace the report of its table and target."""
-        ...
-
-    def reports(self) -> list[Report]:
-        """List the newest report of each table and target."""
         ...

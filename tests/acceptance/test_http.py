@@ -7,16 +7,17 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
-from dynalens.config import Config
+from dynalens.config import CollectionConfig, Config, DashboardConfig, PanelConfig
 from dynalens.errors import BusyError, DynalensError, QueryLimitError, QueryRefusedError, RequestError, TargetError
 from dynalens.position import Gap
 from dynalens.server.limits import BODY_BYTES, JSON_DEPTH, LETTERS_PER_ANSWER, SQL_CHARACTERS
-from dynalens.server.routes import health
+from dynalens.server.routes import console, health
 from dynalens.target import MetricGroup, SqlResult
 from tests.fakes import CONFIG, Fakes, copy, letter, report, world
 from tests.serving import Running, refused, running
@@ -451,10 +452,10 @@ def test_a_redrive_asked_for_wrongly(body: dict[str, Any], shared: Running) -> N
 # Whatever else may be asked.
 
 
-def test_the_home_page_lists_every_route_and_loads_nothing(shared: Running) -> None:
-    page = shared.client.get("/").text
+def test_a_plain_page_lists_every_route_and_loads_nothing(shared: Running) -> None:
+    page = shared.client.get("/api").text
     paths = shared.client.get("/openapi.json").json()["paths"]
-    assert len(paths) == 20
+    assert len(paths) == 22
     assert all(f"<code>{path}</code>" in page for path in paths)
     assert "src=" not in page
     assert "http" not in page
@@ -467,7 +468,7 @@ def test_documentation_pages_that_load_from_elsewhere_are_not_served(shared: Run
 
 def test_an_unknown_route_is_answered_with_the_nearest(shared: Running) -> None:
     error = refused(shared.client.get("/api/v1/statsu"), 404, "not_found")
-    assert error["hint"] == "Did you mean /api/v1/status? GET / lists all routes."
+    assert error["hint"] == "Did you mean /api/v1/status? GET /api lists all routes."
     refused(shared.client.get("/api/v1/status/"), 404, "not_found")
     refused(shared.client.get("/" + "x" * 5000), 404, "not_found")
 
@@ -486,7 +487,7 @@ def test_a_wrong_method_is_answered_with_those_allowed(shared: Running) -> None:
 
 
 def test_every_answer_carries_headers_that_keep_browsers_from_guessing(shared: Running) -> None:
-    for path in ("/", "/healthz", "/nowhere", "/api/v1/status"):
+    for path in ("/api", "/healthz", "/nowhere", "/api/v1/status"):
         headers = shared.client.get(path).headers
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["content-security-policy"].startswith("default-src 'none'")
@@ -552,3 +553,84 @@ def test_configurations_with_nothing_to_suggest_are_served_too(fakes: Fakes) -> 
     with running(fakes.backend(config=config)) as run:
         hint = refused(run.client.get("/api/v1/live"), 400, "bad_request")["hint"]
         assert hint == "Write /api/v1/live?collections=users"
+
+
+# Dashboards, and how fresh they are.
+
+
+def test_dashboards_are_listed_and_described(fakes: Fakes) -> None:
+    panel = PanelConfig(show="latest", collection="donations", sort="donatedAt", fields=("email",), size=3)
+    backend = replace(fakes.backend(), dashboards={"own": DashboardConfig(title="Own <b>", panels=(panel,))})
+    with running(backend) as run:
+        listed = run.client.get("/api/v1/dashboards").json()
+        assert listed == {"dashboards": [{"name": "own", "title": "Own <b>"}]}
+        [shown] = run.client.get("/api/v1/dashboards/own").json()["panels"]
+        assert (shown["collection"], shown["sort"], shown["fields"], shown["size"]) == (
+            "donations",
+            "donatedAt",
+            ["email"],
+            3,
+        )
+        error = refused(run.client.get("/api/v1/dashboards/owm"), 404, "not_found")
+        assert error["hint"] == "Did you mean 'own'? dashboards: own"
+
+
+def test_viewers_who_ask_are_told_how_old_what_they_see_may_be(served: Running) -> None:
+    stream = served.watch("metrics=donations.by_platform&collections=donations&fresh=true")
+    words: list[dict[str, Any]] = []
+    while len(words) < 2:
+        event = stream.event()
+        if event.get("event") == "fresh":
+            words.append(json.loads(event["data"]))
+    stream.close()
+    for word in words:
+        assert word.pop("age_ms") >= 2_500
+        assert word == {"collection": "donations", "phase": "streaming", "caught_up": False}
+
+
+def test_a_console_that_was_not_built_is_a_plain_page(shared: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "FOLDER", Path("/nowhere"))
+    for path in ("/", "/sql", "/search", "/search/donations", "/dashboards/fundraiser"):
+        assert "<code>/api/v1/status</code>" in shared.client.get(path).text
+    refused(shared.client.get("/assets/index.js"), 404, "not_found")
+
+
+def test_the_console_is_served_at_each_of_its_addresses(
+    shared: Running, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "index.html").write_text("<!doctype html>the console")
+    (tmp_path / "assets" / "mark-3c.svg").write_text("<svg/>")
+    (tmp_path / "assets" / "index-1a2b.js").write_text("1")
+    monkeypatch.setattr(console, "FOLDER", tmp_path)
+    for path in ("/", "/sql?query=SELECT%201", "/search", "/search/donations?q=a", "/dashboards/fundraiser?wall"):
+        answer = shared.client.get(path)
+        assert answer.text == "<!doctype html>the console"
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        assert answer.headers["cache-control"] == "no-cache"
+        policy = answer.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; script-src 'self';")
+        assert "unsafe" not in policy
+    script = shared.client.get("/assets/index-1a2b.js")
+    assert (script.text, script.headers["content-type"]) == ("1", "text/javascript; charset=utf-8")
+    assert "immutable" in script.headers["cache-control"]
+    assert shared.client.get("/assets/mark-3c.svg").headers["content-type"] == "image/svg+xml"
+
+
+@pytest.mark.parametrize("name", ["..%2findex.html", "%2e%2e", "index.html", "a" * 5000, "%00", "nothing.js"])
+def test_no_name_reaches_beyond_the_console(
+    name: str, shared: Running, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "index.html").write_text("secret")
+    monkeypatch.setattr(console, "FOLDER", tmp_path)
+    answer = shared.client.get(f"/assets/{name}")
+    assert answer.status_code == 404
+    assert "secret" not in answer.text
+
+
+def test_a_collection_called_as_a_page_is_can_be_searched(fakes: Fakes) -> None:
+    fakes.search.put("search", "1", b'{"a":1}')
+    config = Config(collections={"search": CollectionConfig(table="Search")})
+    with running(fakes.backend(config=config)) as run:
+        assert run.client.get("/search/_search").json()["hits"]["total"]["value"] == 1

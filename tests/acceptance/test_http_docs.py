@@ -74,7 +74,7 @@ def exactly(text: str) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def test_the_page_has_examples() -> None:
-    assert len(EXAMPLES) == PAGE.count("```sh\n") == PAGE.count("\ncurl ") == 15
+    assert len(EXAMPLES) == PAGE.count("```sh\n") == PAGE.count("\ncurl ") == 16
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from rich.text import Text
 from dynalens.cli.inspection import TableCheck, TargetCheck, check_tables, check_targets, verdict
 from dynalens.cli.options import AsJson, ConfigFile, config_file, examples
 from dynalens.cli.output import duration, printable, stderr, stdout, table, write
-from dynalens.config import Config, ConfigFileError, load, place_text
+from dynalens.config import Config, ConfigFileError, load, load_dashboards, place_text
 from dynalens.errors import EXIT_OK
 
 _KIB = 1024
@@ -41,10 +41,11 @@ def command(
     path = config_file(context, config)
     try:
         settings = load(path)
+        load_dashboards(settings)
     except ConfigFileError as error:
         if not as_json:
             raise
-        _write_problems(path, error)
+        _write_problems(error)
         return error.exit_code
     _check_server(settings)
     targets = check_targets(settings, offline=offline)
@@ -62,12 +63,12 @@ def _check_server(settings: Config) -> None:
     check_bind(settings.server.host)
 
 
-def _write_problems(path: Path, error: ConfigFileError) -> None:
+def _write_problems(error: ConfigFileError) -> None:
     problems = [
         {"line": problem.line, "setting": place_text(problem.place), "message": problem.message}
         for problem in error.problems
     ]
-    write(json.dumps({"file": str(path), "ok": False, "problems": problems}, indent=2).encode())
+    write(json.dumps({"file": str(error.path), "ok": False, "problems": problems}, indent=2).encode())
 
 
 def _write_findings(path: Path, settings: Config, targets: Sequence[TargetCheck], tables: Sequence[TableCheck]) -> None:

@@ -1,8 +1,9 @@
 """The configuration: one file, read once. `docs/configuration.md` explains every setting."""
 
+from dynalens.config.dashboard import DashboardConfig, PanelConfig
 from dynalens.config.document import Problem
 from dynalens.config.fingerprint import fingerprint
-from dynalens.config.loading import ConfigFileError, described, load, load_server, place_text
+from dynalens.config.loading import ConfigFileError, described, load, load_dashboards, load_server, place_text
 from dynalens.config.model import (
     DEFAULT_ITEM_TYPE,
     EMBEDDED_METRICS,
@@ -33,9 +34,11 @@ __all__ = [
     "CollectionConfig",
     "Config",
     "ConfigFileError",
+    "DashboardConfig",
     "Duration",
     "MetricConfig",
     "Name",
+    "PanelConfig",
     "Problem",
     "PublishConfig",
     "Scalar",
@@ -49,6 +52,7 @@ __all__ = [
     "fingerprint",
     "json_schema",
     "load",
+    "load_dashboards",
     "load_server",
     "masked",
     "place_text",

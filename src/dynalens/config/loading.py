@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from dynalens.config import rules
+from dynalens.config.dashboard import DashboardConfig, dashboard_findings, find
 from dynalens.config.document import Document, Place, Problem, read_document
 from dynalens.config.model import (
     Config,
@@ -26,11 +27,14 @@ from dynalens.errors import ConfigError
 _SHORTEST = "collections: {donations: {table: Donations}}"
 """The shortest file that works."""
 
+_SHORTEST_DASHBOARD = "{title: Donations, panels: [{show: latest, collection: donations}]}"
+"""The shortest dashboard."""
+
 S = TypeVar("S", bound=Section)
 
 
 class ConfigFileError(ConfigError):
-    """The file has errors: `problems` lists every one; the message has a line for each."""
+    """A file has errors: `path` is the file, `problems` lists every one; the message has a line for each."""
 
     def __init__(self, path: Path, problems: list[Problem]) -> None:
         """Write a line for each problem: file, line, setting, what is wrong and what to write."""
@@ -38,6 +42,7 @@ class ConfigFileError(ConfigError):
             "\n".join(described(path, problem) for problem in problems),
             hint=f"Correct {path}, then run: dynalens check",
         )
+        self.path = path
         self.problems = tuple(problems)
 
 
@@ -72,6 +77,47 @@ def load_server(path: Path, environment: Mapping[str, str] | None = None) -> Ser
     if concerning:
         raise ConfigFileError(path, concerning)
     return _sound(ServerConfig, values.get("server")) or ServerConfig()
+
+
+def load_dashboards(config: Config, environment: Mapping[str, str] | None = None) -> dict[str, DashboardConfig]:
+    """Read the dashboards that a configuration names.
+
+    Args:
+        config: The configuration; its `path` tells where its patterns begin.
+        environment: Where `${NAME}` is looked up; the process's own environment by default.
+
+    Returns:
+        The dashboards by name, which is that of the file without its ending; none where the file names none.
+
+    Raises:
+        ConfigFileError: A pattern leads nowhere, or a dashboard has errors; all of one file's are listed.
+        ConfigError: A dashboard cannot be read at all.
+    """
+    found = find(config.path.parent, config.dashboards)
+    if found.findings:
+        document = read_document(_text(config.path), os.environ if environment is None else environment)
+        raise ConfigFileError(config.path, list(_problems(document, _below(("dashboards",), iter(found.findings)))))
+    return {name: _load_dashboard(path, config, environment) for name, path in found.files.items()}
+
+
+def _load_dashboard(path: Path, config: Config, environment: Mapping[str, str] | None) -> DashboardConfig:
+    document = read_document(_text(path), os.environ if environment is None else environment)
+    problems, dashboard = document.problems, None
+    if not problems:
+        dashboard, problems = _checked_dashboard(document, config)
+    if dashboard is None or problems:
+        raise ConfigFileError(path, sorted(problems))
+    return dashboard
+
+
+def _checked_dashboard(document: Document, config: Config) -> tuple[DashboardConfig | None, list[Problem]]:
+    if not isinstance(document.values, dict):
+        return None, [Problem(1, (), f"holds no dashboard. Write for example: {_SHORTEST_DASHBOARD}")]
+    try:
+        dashboard = DashboardConfig.model_validate(document.values)
+    except ValidationError as error:
+        return None, list(shape_problems(error, document, DashboardConfig))
+    return dashboard, list(_problems(document, dashboard_findings(dashboard, config.collections)))
 
 
 def described(path: Path, problem: Problem) -> str:
@@ -128,10 +174,13 @@ def _checked(document: Document) -> tuple[Config | None, list[Problem]]:
         config = Config.model_validate({name: value for name, value in values.items() if name != "path"})
     except ValidationError as error:
         problems += shape_problems(error, document)
-    for place, message in _findings(values):
+    return config, problems + list(_problems(document, _findings(values)))
+
+
+def _problems(document: Document, findings: Iterator[rules.Finding]) -> Iterator[Problem]:
+    for place, message in findings:
         shown = document.written(place) if place in document.scalars else ""
-        problems.append(Problem(document.line(place), place, f"{shown} {message}".lstrip()))
-    return config, problems
+        yield Problem(document.line(place), place, f"{shown} {message}".lstrip())
 
 
 def _findings(values: Mapping[str, Any]) -> Iterator[rules.Finding]:

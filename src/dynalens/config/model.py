@@ -166,6 +166,13 @@ Paths = Annotated[
 ]
 """Attribute names joined by dots, such as `address.city`."""
 
+Patterns = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...],
+    BeforeValidator(_as_list),
+    WithJsonSchema({"anyOf": [_ONE_NAME, _NAMES]}),
+]
+"""Paths of files, in which `*` stands for any name."""
+
 
 TIME_MEMBER = "time"
 """Name of the bucket among the members of a group."""
@@ -311,7 +318,7 @@ class ServerConfig(Section):
 class Config(Section):
     """The whole file."""
 
-    later = frozenset({"dashboards", "queries"})
+    later = frozenset({"queries"})
 
     source: SourceConfig = Field(default=SourceConfig(), examples=[{"region": "eu-west-1"}])
     """Where the tables are."""
@@ -327,6 +334,9 @@ class Config(Section):
 
     server: ServerConfig = Field(default=ServerConfig(), examples=[{"port": 7070}])
     """Where the server listens."""
+
+    dashboards: Patterns = Field(default=(), examples=["dashboards/*.yaml"])
+    """Files of dashboards, relative to this one; `*` stands for any name. Without it each collection has one."""
 
     path: SkipJsonSchema[Path] = Field(default=Path("dynalens.yaml"), exclude=True, repr=False)
     """The file that this was read from. Set by `load`; no setting of the file."""

@@ -26,8 +26,14 @@ _BOUNDS = ("gt", "ge", "le")
 _EMPTY = {"string_too_short", "too_short"}
 
 
-def shape_problems(error: ValidationError, document: Document) -> Iterator[Problem]:
-    """Explain each place once: a value that fits none of several types is one error, not one for each type."""
+def shape_problems(error: ValidationError, document: Document, root: type[Section] = Config) -> Iterator[Problem]:
+    """Explain each place once: a value that fits none of several types is one error, not one for each type.
+
+    Args:
+        error: What pydantic found.
+        document: The file that it was found in.
+        root: What the file holds as a whole.
+    """
     explained: set[Place] = set()
     for details in error.errors(include_url=False, include_context=False, include_input=False):
         location, kind = details["loc"], details["type"]
@@ -35,7 +41,7 @@ def shape_problems(error: ValidationError, document: Document) -> Iterator[Probl
         place = location if kind == "missing" else document.nearest(location)
         if place not in explained:
             explained.add(place)
-            message = _name_message(place) if location[-1:] == ("[key]",) else _message(kind, place, document)
+            message = _name_message(place) if location[-1:] == ("[key]",) else _message(kind, place, document, root)
             yield Problem(document.line(place), place, message)
 
 
@@ -63,10 +69,10 @@ def _name_message(place: Place) -> str:
     return f"cannot be a name here. Write letters, digits and _, a letter first, at most 63{instead}."
 
 
-def _message(kind: str, place: Place, document: Document) -> str:
+def _message(kind: str, place: Place, document: Document, root: type[Section]) -> str:
     if kind == "extra_forbidden":
-        return unknown_message(_setting_at(place[:-1]).annotation, str(place[-1]))
-    setting = _setting_at(place)
+        return unknown_message(_setting_at(root, place[:-1]).annotation, str(place[-1]))
+    setting = _setting_at(root, place)
     if kind == "missing":
         return f"is missing. Write it, for example {setting.example}."
     written = document.written(place)
@@ -130,8 +136,8 @@ class _Setting:
         return yaml.safe_dump({self.name: value}, default_flow_style=True, width=1000, sort_keys=False).strip()[1:-1]
 
 
-def _setting_at(place: Place) -> _Setting:
-    setting = _Setting(Config)
+def _setting_at(root: type[Section], place: Place) -> _Setting:
+    setting = _Setting(root)
     for part in place:
         setting = setting.inner(part)
     return setting

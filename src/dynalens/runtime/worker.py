@@ -10,17 +10,17 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from dynalens import __version__
-from dynalens.config import CollectionConfig, Config
+from dynalens.config import CollectionConfig, Config, DashboardConfig, load_dashboards
 from dynalens.errors import EXIT_OK, DynalensError
 from dynalens.position.sqlite import SqliteStore
-from dynalens.report import ReportStore
+from dynalens.report import Report, ReportStore
 from dynalens.retry import RetryPolicy
 from dynalens.runtime.folder import locked
 from dynalens.runtime.memory import share_freed_memory
@@ -59,14 +59,16 @@ def up(config: Config, *, on_ready: Callable[[str], None]) -> int:
         DynalensError: A part could not be started; nothing runs.
     """
     check_bind(config.server.host)
+    dashboards = load_dashboards(config)
     share_freed_memory()
     with ExitStack() as stack:
         leaving = stack.enter_context(_leaving())
         announce = stack.enter_context(locked(config.data_folder))
         store = stack.enter_context(closing(SqliteStore(config.data_folder / STORE_NAME)))
         targets = _open_targets(config, stack)
-        server = Server(create_app(_backend(config, store, targets)), config.server.host, config.server.port)
         workers = _workers(config, store, targets.all(), stack)
+        backend = _backend(config, dashboards, store, targets, workers)
+        server = Server(create_app(backend), config.server.host, config.server.port)
         stack.enter_context(_running(workers, store, leaving))
         address = f"http://{f'[{server.host}]' if ':' in server.host else server.host}:{server.port}"
         announce(address)
@@ -101,17 +103,34 @@ def _open_targets(config: Config, stack: ExitStack) -> _Targets:
     return _Targets(search, sql, metrics)
 
 
-def _backend(config: Config, store: SqliteStore, targets: _Targets) -> Backend:
+@dataclass(frozen=True, slots=True)
+class _Workers:
+    """What the workers of this process say of themselves now, without the way through the store."""
+
+    workers: Sequence[TableWorker]
+
+    def reports(self) -> list[Report]:
+        return [report for worker in self.workers for report in worker.reports()]
+
+
+def _backend(
+    config: Config,
+    dashboards: Mapping[str, DashboardConfig],
+    store: SqliteStore,
+    targets: _Targets,
+    workers: Sequence[TableWorker],
+) -> Backend:
     return Backend(
         config=config,
         positions=store,
         dead_letters=store,
-        reports=store,
+        reports=_Workers(workers),
         # SQL knows of each field which column it has.
         documents=targets.sql or targets.search,
         search=targets.search,
         sql=targets.sql,
         metrics=targets.metrics,
+        dashboards=dashboards,
         started_at=time.time(),
         version=__version__,
     )

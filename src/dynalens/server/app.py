@@ -37,22 +37,28 @@ def create_app(backend: Backend) -> FastAPI:
         async with _scrolls_swept(service):
             yield
 
+    app = with_routes(backend.version)
+    app.router.lifespan_context = lifespan
+    app.state.service = service
+    app.state.routes = all_routes()
+    answer_mistakes(app)
+    app.add_middleware(Guard, traffic=service.traffic)
+    return app
+
+
+def with_routes(version: str) -> FastAPI:
+    """Make an application that knows its routes and nothing behind them: the source of the OpenAPI document."""
     app = FastAPI(
         title="Dynalens",
-        version=backend.version,
+        version=version,
         description=_DESCRIPTION,
-        lifespan=lifespan,
         # FastAPI's documentation pages load their scripts from a content delivery network.
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.service = service
-    app.state.routes = all_routes()
     for router in ROUTERS:
         app.include_router(router)
-    answer_mistakes(app)
-    app.add_middleware(Guard, traffic=service.traffic)
     return app
 
 

@@ -6,13 +6,13 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from dynalens.config import CollectionConfig, Config, MetricConfig
+from dynalens.config import CollectionConfig, Config, DashboardConfig, MetricConfig
 from dynalens.dead_letter import DeadLetterStore
 from dynalens.errors import DynalensError, NotFoundError
 from dynalens.position import PartitionState, PositionStore
-from dynalens.report import Report, ReportStore
+from dynalens.report import Report, ReportReader
 from dynalens.search import Everything
-from dynalens.status import CollectionStatus, Phase, collection_status
+from dynalens.status import CollectionStatus, collection_status
 from dynalens.target import DocumentReader, MetricReader, SearchReader, SqlReader
 
 _NAMES_IN_A_HINT = 20
@@ -33,6 +33,7 @@ class Backend:
         sql: The target that answers SQL; None where none is configured.
         search: The target that answers searches; None where none is configured.
         metrics: The target that keeps metrics and tells what changes; None where none is configured.
+        dashboards: The dashboards of the files, by name.
         started_at: When this process started, in epoch seconds.
         version: Version of Dynalens.
     """
@@ -40,11 +41,12 @@ class Backend:
     config: Config
     positions: PositionStore
     dead_letters: DeadLetterStore
-    reports: ReportStore
+    reports: ReportReader
     documents: DocumentReader | None
     sql: SqlReader | None
     metrics: MetricReader | None
     search: SearchReader | None
+    dashboards: Mapping[str, DashboardConfig]
     started_at: float
     version: str
 
@@ -81,9 +83,12 @@ class Backend:
             for target in self._targets(name, collection)
         ]
 
-    def phase(self, collection: str, target: str, now: float) -> Phase:
-        """Give the phase of one collection in one target, as of `now` in epoch seconds. Blocks on the stores."""
-        return self._status(collection, target, reports=self._reports(), waiting={}, now=now).phase
+    def live_status(self, collection: str, now: float) -> CollectionStatus:
+        """Summarise a collection in the target that live events come from, as of `now` in epoch seconds.
+
+        Its dead letters are not counted. Blocks on the stores.
+        """
+        return self._status(collection, "metrics", reports=self._reports(), waiting={}, now=now)
 
     def _reports(self) -> dict[tuple[str, str], Report]:
         return {(report.table, report.target): report for report in self.reports.reports()}

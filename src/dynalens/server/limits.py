@@ -68,6 +68,9 @@ STUCK_SECONDS = 60.0
 HEARTBEAT_SECONDS = 15.0
 """A viewer that got nothing else for about this long gets a comment, so that proxies keep the connection."""
 
+FRESH_SECONDS = 0.5
+"""Viewers who asked for it are told this often how old what they see may be."""
+
 SHUTDOWN_SECONDS = 2
 """Requests under way get this long to end when the server stops."""
 

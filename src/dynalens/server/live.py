@@ -9,11 +9,36 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import Protocol
 
 from dynalens.errors import BusyError
+from dynalens.server.freshness import Freshness
 from dynalens.server.limits import HEARTBEAT_SECONDS, TOPICS, VIEWERS
 from dynalens.server.topic import Place, Snapshot, Topic
 from dynalens.target import MetricReader
+
+
+class Watched(Protocol):
+    """What a viewer can watch: a `Topic`, or the `Freshness` of a collection."""
+
+    name: str
+    sleepers: set[asyncio.Event]
+
+    def open(self) -> None:
+        """Begin to hear what there is."""
+        ...
+
+    def close(self) -> None:
+        """Stop, as soon as the event loop comes to it."""
+        ...
+
+    def enter(self) -> Place:
+        """Give a new viewer its place."""
+        ...
+
+    def read(self, place: Place, room: int) -> list[bytes]:
+        """Give what is new for a viewer, all or at least `room` bytes of it, and move its place."""
+        ...
 
 
 class Viewer:
@@ -25,7 +50,7 @@ class Viewer:
         closed: The stream is to end.
     """
 
-    def __init__(self, places: dict[Topic, Place]) -> None:
+    def __init__(self, places: dict[Watched, Place]) -> None:
         self.places = places
         self.wake = asyncio.Event()
         self.beat = False
@@ -52,6 +77,7 @@ class Hub:
     Args:
         target: Where topics are heard.
         snapshot: Reads and renders a metric, by collection and name.
+        freshness: Reads and renders how old what is seen of a collection may be, by its name.
 
     Attributes:
         limit: Viewers at once.
@@ -59,17 +85,23 @@ class Hub:
         topics: What they watch, by name.
     """
 
-    def __init__(self, target: MetricReader, snapshot: Callable[[str, str], Awaitable[Snapshot]]) -> None:
+    def __init__(
+        self,
+        target: MetricReader,
+        snapshot: Callable[[str, str], Awaitable[Snapshot]],
+        freshness: Callable[[str], Awaitable[bytes]],
+    ) -> None:
         self._target = target
         self._snapshot = snapshot
+        self._freshness = freshness
         self._heart: asyncio.Task[None] | None = None
         self._closed = False
         self.limit = VIEWERS
-        self.topics: dict[str, Topic] = {}
+        self.topics: dict[str, Watched] = {}
         self.viewers: set[Viewer] = set()
 
     def join(self, names: Sequence[str]) -> Viewer:
-        """Let a viewer watch topics.
+        """Let a viewer watch topics, named as by `LiveEvent.topic`, and `fresh:{collection}`.
 
         Raises:
             BusyError: There are as many viewers or topics as there may be, or the server is stopping.
@@ -116,13 +148,18 @@ class Hub:
                 hint="Watch fewer of them, or start another server.",
             )
 
-    def _open(self, name: str) -> Topic:
-        kind, _, subject = name.partition(":")
-        read = partial(self._snapshot, *subject.split(".", 1)) if kind == "metric" else None
-        topic = Topic(name, target=self._target, snapshot=read)
+    def _open(self, name: str) -> Watched:
+        topic = self._made(name)
         self.topics[name] = topic
         topic.open()
         return topic
+
+    def _made(self, name: str) -> Watched:
+        kind, _, subject = name.partition(":")
+        if kind == "fresh":
+            return Freshness(name, partial(self._freshness, subject))
+        read = partial(self._snapshot, *subject.split(".", 1)) if kind == "metric" else None
+        return Topic(name, target=self._target, snapshot=read)
 
     async def _beat(self) -> None:
         while True:

@@ -68,4 +68,4 @@ async def _unrouted(request: Request, error: Exception) -> Response:
 def _nearest(path: str, routes: Iterable[APIRoute]) -> str:
     closest = difflib.get_close_matches(path, [route.path_format for route in routes], n=1)
     guess = f"Did you mean {closest[0]}? " if closest else ""
-    return f"{guess}GET / lists all routes."
+    return f"{guess}GET /api lists all routes."

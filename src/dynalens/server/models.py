@@ -300,6 +300,41 @@ class MetricAnswer(BaseModel):
     phase: Phase | None = Field(default=None, description="Present where `exact` is.")
 
 
+class PanelAnswer(BaseModel):
+    """One panel, every default filled in; what its kind does not have is null."""
+
+    show: str = Field(description="`number`, `bars`, `line` or `latest`.")
+    title: str
+    metric: str | None = Field(default=None, description="The metric, as collection and name.")
+    value: str | None = Field(default=None, description="Which of the metric's values.")
+    unit: str | None = None
+    goal: float | None = Field(default=None, description="What the number is to reach.")
+    every_seconds: int | None = Field(default=None, description="Length of a line's buckets.")
+    collection: str | None = None
+    sort: str | None = Field(default=None, description="The attribute that is highest in the newest document.")
+    fields: list[str] | None = Field(default=None, description="Attributes to show; empty: the first few.")
+    size: int | None = Field(default=None, description="How many documents.")
+
+
+class DashboardName(BaseModel):
+    """One dashboard."""
+
+    name: str
+    title: str
+
+
+class DashboardsAnswer(BaseModel):
+    """All dashboards."""
+
+    dashboards: list[DashboardName]
+
+
+class DashboardAnswer(DashboardName):
+    """One dashboard with its panels."""
+
+    panels: list[PanelAnswer]
+
+
 class LetterSummary(BaseModel):
     """One dead letter without its record. Versions are texts: they do not fit JavaScript's numbers."""
 

@@ -67,14 +67,17 @@ class Service:
     @classmethod
     def over(cls, backend: Backend) -> Service:
         """Make the service of a backend, with a hub where it has metrics, and scrolls where it searches."""
-        readers = _metrics()
+        readers, stores = _metrics(), _stores()
 
         async def snapshot(collection: str, metric: str) -> Snapshot:
             return await readers.run(read_metric, backend, collection, metric)
 
-        hub = Hub(backend.metrics, snapshot) if backend.metrics is not None else None
+        async def freshness(collection: str) -> bytes:
+            return await stores.run(read_freshness, backend, collection)
+
+        hub = Hub(backend.metrics, snapshot, freshness) if backend.metrics is not None else None
         scrolls = Scrolls(backend.search) if backend.search is not None else None
-        return cls(backend=backend, metrics=readers, hub=hub, scrolls=scrolls)
+        return cls(backend=backend, stores=stores, metrics=readers, hub=hub, scrolls=scrolls)
 
 
 async def _service(request: Request) -> Service:
@@ -138,8 +141,25 @@ def read_metric(backend: Backend, collection: str, metric: str) -> Snapshot:
         TargetError: The target cannot be read now.
     """
     snapshot = metric_reader(backend).metric(collection, metric)
-    phase = backend.phase(collection, "metrics", time.time())
+    phase = backend.live_status(collection, time.time()).phase
     return Snapshot(snapshot.revision, _metric_json(snapshot, phase))
+
+
+def read_freshness(backend: Backend, collection: str) -> bytes:
+    """Say how old what viewers of a collection see may be, as live events do. Blocks on the stores.
+
+    Raises:
+        DynalensError: The stores do not answer.
+    """
+    status = backend.live_status(collection, time.time())
+    return rendered(
+        {
+            "collection": collection,
+            "phase": status.phase,
+            "age_ms": round(status.lag_seconds * 1000),
+            "caught_up": status.caught_up,
+        }
+    )
 
 
 def _metric_json(snapshot: MetricSnapshot, phase: Phase) -> bytes:

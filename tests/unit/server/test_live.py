@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from dynalens.errors import BusyError, TargetError
-from dynalens.server import live, topic
+from dynalens.errors import BusyError, DynalensError, TargetError
+from dynalens.server import freshness, live, topic
 from dynalens.server.live import Hub, Viewer
 from dynalens.server.ring import Ring
-from dynalens.server.topic import Snapshot, render
+from dynalens.server.topic import Snapshot, Topic, render
 from tests.fakes import FakeMetrics
 from tests.serving import until
 
@@ -29,6 +29,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let attempts follow each other quickly."""
     monkeypatch.setattr(topic, "_FIRST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(topic, "_LONGEST_PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(freshness, "FRESH_SECONDS", 0.01)
 
 
 class Scene:
@@ -36,10 +37,14 @@ class Scene:
 
     def __init__(self) -> None:
         self.target = FakeMetrics()
-        self.hub = Hub(self.target, self.snapshot)
+        self.hub = Hub(self.target, self.snapshot, self.freshness)
         self.before_answer: Callable[[], Awaitable[None]] | None = None
         """Happens between the read of a snapshot and its arrival."""
         self.snapshots = 0
+        self.asked = 0
+        """How often it was asked how fresh the collection is."""
+        self.unknown: DynalensError | None = None
+        """Why that cannot be said."""
 
     async def snapshot(self, collection: str, metric: str) -> Snapshot:
         self.snapshots += 1
@@ -47,6 +52,19 @@ class Scene:
         if self.before_answer is not None:
             await self.before_answer()
         return Snapshot(read.revision, b'{"at":%d}' % read.revision)
+
+    async def freshness(self, collection: str) -> bytes:
+        self.asked += 1
+        if self.unknown is not None:
+            raise self.unknown
+        return b'{"of":"%s","asked":%d}' % (collection.encode(), self.asked)
+
+    @property
+    def heard(self) -> Topic:
+        """The metric's topic, while somebody watches it."""
+        heard = self.hub.topics[METRIC]
+        assert isinstance(heard, Topic)
+        return heard
 
     def change(self, *, lost: bool = False, on: str = METRIC) -> int:
         revision = self.target.revisions[on] + 1
@@ -160,7 +178,7 @@ def test_a_change_between_the_snapshots_read_and_its_arrival_follows_it() -> Non
         async def meanwhile() -> None:
             scene.change()
             scene.change()
-            await until(lambda: scene.hub.topics[METRIC]._ring.last == 2)
+            await until(lambda: scene.heard._ring.last == 2)
 
         scene.before_answer = meanwhile
         viewer = await scene.join(METRIC)
@@ -263,7 +281,7 @@ def test_a_snapshot_older_than_what_was_heard_before_it_was_read_begins_anew() -
         for _ in range(10):
             scene.change()
         await taken(viewer, 10)
-        scene.hub.topics[METRIC]._snapshot = None
+        scene.heard._snapshot = None
         scene.target.forget_revisions()
         late = await scene.join(METRIC)
         assert await taken(late, 1) == [snapshot(0)]
@@ -281,13 +299,13 @@ def test_a_snapshot_read_before_revisions_began_anew_is_thrown_away() -> None:
         for _ in range(10):
             scene.change()
         await taken(viewer, 10)
-        scene.hub.topics[METRIC]._snapshot = None
+        scene.heard._snapshot = None
 
         async def meanwhile() -> None:
             scene.before_answer = None
             scene.target.forget_revisions()
             scene.change()
-            await until(lambda: scene.hub.topics[METRIC]._ring.last == 1)
+            await until(lambda: scene.heard._ring.last == 1)
 
         scene.before_answer = meanwhile
         late = await scene.join(METRIC)
@@ -347,7 +365,7 @@ def test_a_snapshot_that_changes_outran_is_read_again() -> None:
             if scene.snapshots < 3:
                 for _ in range(50):
                     scene.change()
-                await until(lambda: scene.hub.topics[METRIC]._ring.last == scene.target.revisions[METRIC])
+                await until(lambda: scene.heard._ring.last == scene.target.revisions[METRIC])
 
         scene.before_answer = burst
         viewer = await scene.join(METRIC)
@@ -363,7 +381,7 @@ def test_room_limits_what_is_taken_at_once_and_nothing_is_left_out() -> None:
         await taken(viewer, 1)
         for _ in range(100):
             scene.change()
-        await until(lambda: scene.hub.topics[METRIC]._ring.last == 100)
+        await until(lambda: scene.heard._ring.last == 100)
         first = viewer.take(300)
         assert 300 <= sum(map(len, first)) < 400
         rest = await taken(viewer, 100 - len(first))
@@ -432,7 +450,7 @@ def test_a_snapshot_that_cannot_be_read_makes_viewers_stale_until_it_can() -> No
     async def scenario(scene: Scene) -> None:
         early = await scene.join(METRIC)
         await taken(early, 1)
-        scene.hub.topics[METRIC]._snapshot = None
+        scene.heard._snapshot = None
         scene.target.failure = TargetError("Valkey is loading.")
         viewer = scene.hub.join([METRIC])
         for watching in (viewer, early):
@@ -525,3 +543,63 @@ def test_quiet_viewers_are_reminded_of_a_heartbeat(monkeypatch: pytest.MonkeyPat
 
 def test_a_payload_on_several_lines_stays_one_event() -> None:
     assert render("change", "x:1", b'{\r\n"a":\n1}') == b'event: change\nid: x:1\ndata: {  "a": 1}\n\n'
+
+
+# How fresh it is.
+
+FRESH = "fresh:donations"
+
+
+def fresh(asked: int) -> Event:
+    return ("fresh", "", {"of": "donations", "asked": asked})
+
+
+def test_a_viewer_hears_again_and_again_how_fresh_a_collection_is() -> None:
+    async def scenario(scene: Scene) -> None:
+        viewer = scene.hub.join([FRESH])
+        words = await taken(viewer, 3)
+        asked = [data["asked"] for _, _, data in words]
+        assert words == [fresh(number) for number in asked]
+        assert asked == sorted(set(asked)), "each word is newer than the one before"
+        assert viewer.take(ROOM) == [], "no word twice"
+
+    play(scenario)
+
+
+def test_viewers_of_one_collection_share_its_words_and_a_new_one_gets_the_newest_at_once() -> None:
+    async def scenario(scene: Scene) -> None:
+        first = scene.hub.join([FRESH])
+        await taken(first, 2)
+        second = scene.hub.join([FRESH])
+        assert [parsed(frame) for frame in second.take(ROOM)] == [[fresh(scene.asked)]]
+        assert len(scene.hub.topics) == 1
+
+    play(scenario)
+
+
+def test_what_is_not_known_is_not_said() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.unknown = TargetError("The store is away.")
+        viewer = scene.hub.join([FRESH])
+        await until(lambda: scene.asked > 2)
+        assert viewer.take(ROOM) == []
+        scene.unknown = None
+        [(event, _, _)] = await taken(viewer, 1)
+        assert event == "fresh"
+        scene.unknown = TargetError("Away again.")
+        asked = scene.asked
+        await until(lambda: scene.asked > asked + 1)
+        assert viewer.take(ROOM) == [], "an older word is no longer true"
+
+    play(scenario)
+
+
+def test_nobody_is_asked_for_viewers_who_left() -> None:
+    async def scenario(scene: Scene) -> None:
+        viewer = scene.hub.join([FRESH])
+        await taken(viewer, 1)
+        scene.hub.leave(viewer)
+        assert scene.hub.topics == {}
+        await nothing(viewer)
+
+    play(scenario)

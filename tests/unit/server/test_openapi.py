@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from dynalens.search.dsl import read_body
 from dynalens.search.parameters import read_parameters
 from dynalens.server import create_app
 from dynalens.server.models import ClearScrollRequest, ErrorAnswer, RedriveRequest, ScrollRequest, SqlRequest
+from dynalens.server.openapi import document
 from dynalens.server.routes import all_routes
 from tests.fakes import Fakes, world
 from tests.serving import running
@@ -34,7 +36,7 @@ BODY_ERRORS = {"400", "408", "413", "415", "422", "503"}
 
 def test_every_route_is_described() -> None:
     assert set(DOCUMENT["paths"]) == {route.path_format for route in DESCRIBED}
-    assert len(OPERATIONS) == 27
+    assert len(OPERATIONS) == 29
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -118,10 +120,23 @@ def test_no_other_shape_of_validation_errors_is_described() -> None:
 
 
 def test_answers_are_what_their_models_say() -> None:
-    known = {"collection": "donations", "id": "a@test.com", "metric": "by_platform", "number": "1", "scroll_id": "x"}
+    known = {
+        "collection": "donations",
+        "id": "a@test.com",
+        "metric": "by_platform",
+        "name": "donations",
+        "number": "1",
+        "scroll_id": "x",
+    }
     with running(world(time.time()).backend()) as run:
         for route in DESCRIBED:
             if "GET" in (route.methods or ()) and "application/json" in route.responses[200]["content"]:
                 answer = run.client.get(route.path_format.format(**known))
                 expected = route.responses[503]["model"] if answer.status_code >= 400 else route.response_model
                 TypeAdapter(expected).validate_json(answer.content)
+
+
+def test_the_document_in_docs_is_the_served_one() -> None:
+    page = Path(__file__).parents[3] / "docs" / "openapi.json"
+    assert page.read_text() == document(), "run: python -m dynalens.server.openapi > docs/openapi.json"
+    assert json.loads(document())["paths"] == DOCUMENT["paths"]

@@ -9,7 +9,7 @@ from dynalens.errors import BusyError
 from dynalens.server.limits import PIECE_BYTES
 from dynalens.server.live import Hub
 from dynalens.server.sse import HEARTBEAT, OPENING, LiveAnswer, pieces
-from dynalens.server.topic import Snapshot
+from dynalens.server.topic import Snapshot, Topic
 from tests.fakes import FakeMetrics
 from tests.serving import until
 
@@ -54,7 +54,10 @@ def hub(target: FakeMetrics, size: int = 10) -> Hub:
     async def snapshot(collection: str, metric: str) -> Snapshot:
         return Snapshot(target.metric(collection, metric).revision, b'"' + b"s" * size + b'"')
 
-    return Hub(target, snapshot)
+    async def freshness(collection: str) -> bytes:
+        return b'"%s is fresh"' % collection.encode()
+
+    return Hub(target, snapshot, freshness)
 
 
 def stream(hub: Hub, connection: Connection, *names: str) -> asyncio.Task[None]:
@@ -123,7 +126,9 @@ def test_a_client_that_stops_reading_is_handed_one_piece_however_large_the_frame
         for _ in range(1000):
             target.publish("metric:donations.by_platform", b"{}")
         handed = len(connection.sent)
-        await until(lambda: shared.topics["metric:donations.by_platform"]._ring.last == 1000)
+        heard = shared.topics["metric:donations.by_platform"]
+        assert isinstance(heard, Topic)
+        await until(lambda: heard._ring.last == 1000)
         assert len(connection.sent) == handed
         connection.reading.set()
         await until(lambda: b":1000\n" in connection.body)

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from fastapi.routing import APIRoute
 
-from dynalens.server.routes import collections, dead_letters, elasticsearch, health, home, live, search, sql
+from dynalens.server.routes import (
+    collections,
+    console,
+    dashboards,
+    dead_letters,
+    elasticsearch,
+    health,
+    live,
+    search,
+    sql,
+)
 
 ROUTERS = (
-    home.router,
     health.router,
     collections.router,
     search.router,
     sql.router,
     live.router,
+    dashboards.router,
     dead_letters.router,
     elasticsearch.router,
+    # Last: a collection may be called as a page is, and /search/_search is the search in it.
+    console.router,
 )
 
 

@@ -31,6 +31,9 @@ event: document
 id: collection:donations:97
 data: {"collection":"donations","id":"a@test.com","document":{"email":"a@test.com","platform":"Phone"}}
 
+event: fresh
+data: {"collection":"donations","phase":"streaming","age_ms":120,"caught_up":true}
+
 """
 
 
@@ -48,14 +51,21 @@ async def live(
     collections: Annotated[
         str, Query(description="Collections to watch, comma-separated.", examples=["donations"])
     ] = "",
+    *,
+    fresh: Annotated[
+        bool, Query(description="Whether to say, twice a second, how old what is seen may be.", examples=[True])
+    ] = False,
 ) -> Response:
     """Stream a `snapshot` of each metric, then each `change`; and each `document` of collections as it arrives.
 
     Values are absolute. A viewer that falls behind gets a new `snapshot`, or a `lagged` event with the number of
     documents that it `missed` (null when unknown). While the target cannot be heard viewers get `stale` with the
-    reason; a new snapshot ends that. A document that was deleted is null.
+    reason; a new snapshot ends that. A document that was deleted is null. With `fresh` each collection that is
+    watched, itself or by a metric, says twice a second how old what is seen of it may be.
     """
     names = _topics(here.backend, metrics, collections)
+    if fresh:
+        names += [f"fresh:{collection}" for collection in dict.fromkeys(map(_watched_collection, names))]
     hub = here.hub
     if hub is None:
         raise missing_target("metrics", "valkey://embedded")
@@ -73,6 +83,10 @@ def _topics(backend: Backend, metrics: str, collections: str) -> list[str]:
             hint="Open a second connection for the others.",
         )
     return names
+
+
+def _watched_collection(topic: str) -> str:
+    return topic.partition(":")[2].partition(".")[0]
 
 
 def _split(names: str) -> list[str]:

@@ -1,0 +1,63 @@
+"""Dashboards as pages get them: those of the files, or one that each collection has by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from dynalens.config import CollectionConfig, Config, DashboardConfig, MetricConfig, PanelConfig
+from dynalens.server.models import DashboardAnswer, PanelAnswer
+
+
+def shown_dashboards(config: Config, dashboards: Mapping[str, DashboardConfig]) -> dict[str, DashboardConfig]:
+    """Give the dashboards of the files; where there are none, one for each collection, named after it."""
+    if dashboards:
+        return dict(dashboards)
+    return {name: _own_dashboard(name, collection) for name, collection in config.collections.items()}
+
+
+def _own_dashboard(name: str, collection: CollectionConfig) -> DashboardConfig:
+    panels = [*_own_panels(name, collection), PanelConfig(show="latest", title="Latest", collection=name)]
+    return DashboardConfig(title=name, panels=tuple(panels))
+
+
+def _own_panels(name: str, collection: CollectionConfig) -> Iterator[PanelConfig]:
+    """Show each metric in the way that says most of it: the total first, then its groups."""
+    for metric_name, metric in collection.metrics.items():
+        named = f"{name}.{metric_name}"
+        if metric.total or not metric.group_by:
+            for value in metric.values:
+                yield PanelConfig(show="number", title=f"{metric_name}: {value}", metric=named, value=value)
+        if metric.group_by:
+            yield PanelConfig(show="bars", metric=named, value=metric.values[0])
+
+
+def dashboard_answer(name: str, dashboard: DashboardConfig, config: Config) -> DashboardAnswer:
+    """Describe a dashboard to a page, with every default filled in."""
+    panels = [_panel(panel, config) for panel in dashboard.panels]
+    return DashboardAnswer(name=name, title=dashboard.title, panels=panels)
+
+
+def _panel(panel: PanelConfig, config: Config) -> PanelAnswer:
+    if panel.show == "latest":
+        return PanelAnswer(
+            show=panel.show,
+            title=panel.title or panel.collection or "",
+            collection=panel.collection,
+            sort=panel.sort,
+            fields=list(panel.fields),
+            size=panel.size,
+        )
+    metric = _metric(panel, config)
+    return PanelAnswer(
+        show=panel.show,
+        title=panel.title or panel.metric or "",
+        metric=panel.metric,
+        value=panel.value or metric.values[0],
+        unit=panel.unit,
+        goal=panel.goal,
+    )
+
+
+def _metric(panel: PanelConfig, config: Config) -> MetricConfig:
+    collection, _, name = (panel.metric or "").partition(".")
+    return config.collections[collection].metrics[name]
