@@ -209,7 +209,16 @@ def test_many_groups_are_forgotten_in_steps(valkey: ValkeyServer, monkeypatch: p
         target.apply([put(FIRST, str(n), 1, id=str(n), at=at(n % 3), amount=n, email=str(n)) for n in range(35)])
         keys = len(list(valkey.client().scan_iter()))
         clock.now = START + 600
+        steps: list[object] = []
+        expire = target._scripts.expire
+
+        def count(*given: object) -> object:
+            steps.append(expire(*given))  # type: ignore[arg-type]
+            return steps[-1]
+
+        monkeypatch.setattr(target._scripts, "expire", count)
         target.sweep(0)
+        assert steps == [10] * 7 + [0]
         assert kept_groups(valkey) == []
         assert len(list(valkey.client().scan_iter())) == keys - 2 * 35 - 2, "their tokens are gone, and both indexes"
 

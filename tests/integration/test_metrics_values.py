@@ -80,6 +80,8 @@ def test_a_value_that_several_items_have_stays_until_the_last_of_them_is_gone(va
         assert seen(target)["*"] == values("6.66666666666667", "5", "8", "3")
         target.apply([delete(FIRST, "2", 2)])
         assert seen(target)["*"] == values("7.5", "7", "8", "2")
+        target.apply([delete(FIRST, "1", 3), delete(FIRST, "other", 3)])
+        assert not [key for key in valkey.client().scan_iter() if ":values:" in key or ":order:" in key]
 
 
 def test_a_number_that_cannot_be_averaged_is_rejected_once_and_is_the_least_all_the_same(valkey: ValkeyServer) -> None:
@@ -159,14 +161,15 @@ def test_another_generation_announces_what_differs(valkey: ValkeyServer) -> None
         )
 
 
-def test_a_field_that_means_something_else_now_is_told_anew(valkey: ValkeyServer) -> None:
+@pytest.mark.parametrize("then", [{"max": "amount"}, {"avg": {"amount": {}}}])
+def test_a_field_that_means_something_else_now_is_told_anew(valkey: ValkeyServer, then: Mapping[str, object]) -> None:
     def named(**settings: object) -> Mapping[str, object]:
         [value] = settings
         publish = {"key": "all", "channel": "aggregates", "fields": {f"amount_{value}": "amount"}}
         return {**settings, "publish": publish}
 
     with serving(valkey, m=named(sum={"amount": {}})) as target, listening(valkey) as subscriber:
-        target.create(SECOND, collection(m=named(max="amount")))
+        target.create(SECOND, collection(m=named(**then)))
         target.apply([put(generation, name, 1, amount=4) for generation in (FIRST, SECOND) for name in "ab"])
         subscriber.heard()
         target.serve(SECOND)
