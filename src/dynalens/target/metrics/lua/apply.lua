@@ -37,7 +37,7 @@ local function parsed(metric, line)
   if line == nil or line == '-' then
     return nil
   end
-  local part, from = {items = 1, inexact = 0, sums = {}, entering = {}}, 1
+  local part, from = {items = 1, inexact = 0, sums = {}, entering = metric.tokens > 0 and {} or nil}, 1
   for i = 1, metric.sums do
     local to = line:find('\t', from, true)
     part.sums[i] = line:sub(from, to - 1)
@@ -139,8 +139,8 @@ local function change_tokens(metric, state, difference)
       moved[place], distinct[place] = is_new or is_left, (is_new and 1 or 0) - (is_left and 1 or 0)
     end
   end
-  for _, value in ipairs(metric.values) do
-    if value.stored and moved[value.place] then
+  for _, value in ipairs(metric.stored) do
+    if moved[value.place] then
       state.stored[value.stored] = value.kind ~= 'distinct' and outermost(metric, state.group, value)
         or string.format('%.0f', state.stored[value.stored] + distinct[value.place])
     end
@@ -164,7 +164,9 @@ local function change(metric, group, difference, key)
   for i = 1, metric.sums do
     state.sums[i] = add(state.sums[i], difference.sums[i])
   end
-  change_tokens(metric, state, difference)
+  if metric.tokens > 0 then
+    change_tokens(metric, state, difference)
+  end
   state.key = state.key or key
   return state
 end
@@ -187,7 +189,7 @@ local function recount(metric, old, new, key)
   local groups, whole = differences(old, new)
   local states, total = {}, metric.total and change(metric, TOTAL, whole, metric.total_key)
   for i, difference in ipairs(groups) do
-    if is_past(metric, difference.group) then
+    if metric.buckets and is_past(metric, difference.group) then
       -- Nothing is kept of it; viewers hear once more that it is gone, for the sake of the total.
       states[i] = {group = difference.group, items = 0, inexact = 0}
     else

@@ -106,6 +106,12 @@ local function open_metrics(layout, generation)
     metric.index = metric.hash .. ':index'
     metric.states = {}
     metric.tokens = metric.tokens or 0
+    metric.stored = {}
+    for _, value in ipairs(metric.values) do
+      if value.stored then
+        metric.stored[#metric.stored + 1] = value
+      end
+    end
   end
   return layout.metrics
 end
@@ -115,10 +121,8 @@ local function field_names(metric, group)
   for i = 1, metric.sums do
     names[4 + i] = 's' .. i .. ':' .. group
   end
-  for _, value in ipairs(metric.values) do
-    if value.stored then
-      names[#names + 1] = value.stored .. ':' .. group
-    end
+  for _, value in ipairs(metric.stored) do
+    names[#names + 1] = value.stored .. ':' .. group
   end
   return names
 end
@@ -158,12 +162,8 @@ local function state_of(metric, group)
     for i = 1, metric.sums do
       state.sums[i] = held[4 + i] or '0'
     end
-    local place = 4 + metric.sums
-    for _, value in ipairs(metric.values) do
-      if value.stored then
-        place = place + 1
-        state.stored[value.stored] = held[place] or value.nothing
-      end
+    for i, value in ipairs(metric.stored) do
+      state.stored[value.stored] = held[4 + metric.sums + i] or value.nothing
     end
     metric.states[group] = state
   end
@@ -299,10 +299,8 @@ local function store(metric, state)
   for i = 1, metric.sums do
     include(names[4 + i], state.sums[i])
   end
-  for _, value in ipairs(metric.values) do
-    if value.stored then
-      include(value.stored .. ':' .. state.group, state.stored[value.stored])
-    end
+  for i, value in ipairs(metric.stored) do
+    include(names[4 + metric.sums + i], state.stored[value.stored])
   end
   redis.call('HSET', metric.hash, unpack(fields))
 end
