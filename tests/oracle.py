@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Context, Decimal, Inexact, Rounded
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dynalens.change import KeySchema, document_id
@@ -28,11 +31,13 @@ Plain = str | bytes | Mapping[str, Any]
 """A document in plain JSON, as text or read by `exact_json`."""
 GroupKey = tuple[tuple[str, Any], ...]
 """The values of a group's attributes, each with the name of its JSON type, so that `1`, `"1"` and `true` stay apart."""
-Values = Mapping[str, Decimal]
+Values = Mapping[str, Decimal | None]
 
 # Sums of 38-digit numbers over many items: nothing is ever rounded without notice.
 _EXACT = Context(prec=400, Emin=-999999, Emax=999999, traps=[Inexact, Rounded])
 _INT64 = range(-(1 << 63), 1 << 63)
+_EPOCH_UNITS = ((10**11, 1), (10**14, 10**3), (10**17, 10**6))
+"""Below each limit a number counts seconds, milliseconds or microseconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,19 +176,51 @@ def _tagged(plain: Any) -> tuple[str, Any]:  # noqa: ANN401 - any JSON value
 # Metrics.
 
 
-def expected_metric(items: Iterable[Item], metric: MetricConfig) -> Counted:
-    """Count and sum items as a metric must: a missing group attribute is null, what is no number adds nothing."""
+def expected_metric(items: Iterable[Item], metric: MetricConfig, now: float | None = None) -> Counted:
+    """Compute a metric of items: a missing group attribute is null, what is no number adds nothing.
+
+    Args:
+        items: The items of the collection.
+        metric: Its settings.
+        now: Epoch seconds, for which time buckets are kept; this moment by default.
+    """
     groups: defaultdict[GroupKey, list[Item]] = defaultdict(list)
-    for item in items:
-        if _meets(item, metric.where):
-            groups[tuple(_group_value(item.get(name)) for name in metric.group_by)].append(item)
-    counted = {key: _values(members, metric) for key, members in groups.items()}
-    everything = [item for members in groups.values() for item in members]
+    counted = [item for item in items if _meets(item, metric.where)]
+    for item in counted:
+        bucket = [_bucket(item, metric)] if metric.every else []
+        groups[(*bucket, *(_group_value(item.get(name)) for name in metric.group_by))].append(item)
+    oldest = (time.time() if now is None else now) - metric.keep_seconds
+    kept = {key: members for key, members in groups.items() if not metric.every or _is_kept(key[0][1], oldest)}
     return Counted(
-        groups=counted,
-        total=_values(everything, metric) if metric.total else None,
-        inexact=frozenset(key for key, members in groups.items() if not _is_exact(members, metric)),
+        groups={key: _values(members, metric) for key, members in kept.items()},
+        total=_values(counted, metric) if metric.total else None,
+        inexact=frozenset(key for key, members in kept.items() if not _is_exact(members, metric)),
     )
+
+
+def _bucket(item: Item, metric: MetricConfig) -> tuple[str, Any]:
+    if metric.time is None or metric.every is None:
+        raise NotImplementedError("the oracle reads a table, where no item says when it was changed")
+    second = _second(item.get(metric.time, {}))
+    if second is None:
+        return "null", None
+    start = datetime.fromtimestamp(second // metric.every.seconds * metric.every.seconds, UTC)
+    return "string", start.isoformat().replace("+00:00", "Z")
+
+
+def _second(typed: Mapping[str, Any]) -> int | None:
+    if "N" in typed:
+        number = Fraction(typed["N"])
+        return next((int(number // unit) for limit, unit in _EPOCH_UNITS if abs(number) < limit), None)
+    try:
+        moment = datetime.fromisoformat(typed.get("S", ""))
+    except ValueError:
+        return None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() // 1)
+
+
+def _is_kept(bucket: str | None, oldest: float) -> bool:
+    return bucket is None or datetime.fromisoformat(bucket).timestamp() >= oldest
 
 
 def _group_value(typed: Mapping[str, Any] | None) -> tuple[str, Any]:
@@ -195,21 +232,44 @@ def _group_value(typed: Mapping[str, Any] | None) -> tuple[str, Any]:
     return _scalar(kind, value)
 
 
-def _values(items: Sequence[Item], metric: MetricConfig) -> dict[str, Decimal]:
-    values = {"count": Decimal(len(items))} if metric.count else {}
+def _values(items: Sequence[Item], metric: MetricConfig) -> dict[str, Decimal | None]:
+    values: dict[str, Decimal | None] = {"count": Decimal(len(items))} if metric.count else {}
     for name, settings in metric.sum.items():
-        total = Decimal(0)
-        for number in _numbers(items, name):
-            if _fits(number, settings.decimals):
-                total = _EXACT.add(total, number)
-        values[f"{name}_sum"] = total
+        values[f"{name}_sum"] = _sum(_fitting(items, name, settings.decimals))
+    for name, settings in metric.avg.items():
+        values[f"{name}_avg"] = _average(_fitting(items, name, settings.decimals), settings.decimals)
+    for name in metric.min:
+        values[f"{name}_min"] = min(_numbers(items, name), default=None)
+    for name in metric.max:
+        values[f"{name}_max"] = max(_numbers(items, name), default=None)
+    for name in metric.distinct:
+        different = {_group_value(item[name]) for item in items if name in item and "NULL" not in item[name]}
+        values[f"{name}_distinct"] = Decimal(len(different))
     return values
 
 
+def _fitting(items: Iterable[Item], name: str, decimals: int) -> list[Decimal]:
+    return [number for number in _numbers(items, name) if _fits(number, decimals)]
+
+
+def _sum(numbers: Iterable[Decimal]) -> Decimal:
+    total = Decimal(0)
+    for number in numbers:
+        total = _EXACT.add(total, number)
+    return total
+
+
+def _average(numbers: Sequence[Decimal], decimals: int) -> Decimal | None:
+    """Average as docs/metrics.md says: the exact sum, then three roundings to a double, and 15 digits of the result."""
+    if not numbers:
+        return None
+    scaled = int(_EXACT.scaleb(_sum(numbers), decimals))
+    return Decimal(f"{float(scaled) / len(numbers) / 10.0**decimals:.15g}")
+
+
 def _is_exact(items: Sequence[Item], metric: MetricConfig) -> bool:
-    return all(
-        _fits(number, settings.decimals) for name, settings in metric.sum.items() for number in _numbers(items, name)
-    )
+    summed = [*metric.sum.items(), *metric.avg.items()]
+    return all(_fits(number, settings.decimals) for name, settings in summed for number in _numbers(items, name))
 
 
 def _numbers(items: Iterable[Item], name: str) -> list[Decimal]:
@@ -266,11 +326,11 @@ def _fragments(group: MetricGroup) -> dict[str, Any]:
 
 
 def _key(group: Mapping[str, Any], metric: MetricConfig) -> GroupKey:
-    return tuple(_tagged(group[name]) for name in metric.group_by)
+    return tuple(_tagged(group[name]) for name in metric.members)
 
 
-def _decimals(values: Mapping[str, str]) -> dict[str, Decimal]:
-    return {name: Decimal(value) for name, value in values.items()}
+def _decimals(values: Mapping[str, str]) -> dict[str, Decimal | None]:
+    return {name: None if value == "null" else Decimal(value) for name, value in values.items()}
 
 
 def _meets(item: Item, where: Mapping[str, Scalar]) -> bool:

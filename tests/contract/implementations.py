@@ -2,8 +2,8 @@
 
 An adapter opens an implementation in a folder, and gives what its readers see as `{document id: observation}`. What can
 be observed differs: `sql`, `search` and the fake give whole documents back; `metrics` keeps only what it was asked to
-count, so there each document's id is a group of its own and the sum of its attribute `n` tells which document stands
-behind it.
+count, so there each document's id is a group of its own, and every value of its attribute `n` tells which document
+stands behind it: all of them the same one.
 """
 
 from __future__ import annotations
@@ -22,10 +22,13 @@ from dynalens.testing.memory import MemoryTarget
 TABLE, OTHER_TABLE = "Donations", "People"
 KEYS = KeySchema(("id",))
 
-_BY_ID = {"by_id": {"group_by": ["id"], "count": True, "sum": {"n": {}}}}
+_COUNTED = {"by_id": {"group_by": ["id"], "count": True, "sum": {"n": {}}}}
+# No document has a time: all stand in the one bucket that is kept for ever.
+_BUCKETS = {"every": "1m", "time": "at"}
+_BY_ID = {"by_id": {**_COUNTED["by_id"], **_BUCKETS, "avg": {"n": {}}, "min": "n", "max": "n", "distinct": "n"}}
 COLLECTIONS: Mapping[str, CollectionConfig] = {
     "donations": CollectionConfig.model_validate({"table": TABLE, "metrics": _BY_ID}),
-    "refunds": CollectionConfig.model_validate({"table": TABLE, "metrics": _BY_ID}),
+    "refunds": CollectionConfig.model_validate({"table": TABLE, "metrics": _COUNTED}),
     "people": CollectionConfig.model_validate({"table": OTHER_TABLE, "metrics": _BY_ID}),
 }
 """The collections that every test may use. Each document of the suite has a string `id`, its key, and a number `n`."""
@@ -120,6 +123,10 @@ class MetricsSubject:
         counted = [group for group in groups if group.values["count"] != "0"]
         assert all(group.values["count"] == "1" for group in counted), f"counted twice: {counted}"
         assert all(group.exact for group in counted)
+        for group in counted:
+            told = {text for name, text in group.values.items() if name in {"n_sum", "n_avg", "n_min", "n_max"}}
+            assert told == {group.values["n_sum"]}
+            assert group.values.get("n_distinct", "1") == "1"
         ids = [document_id({"id": {"S": json.loads(group.group["id"])}}, KEYS) for group in counted]
         return {id_: int(group.values["n_sum"]) for id_, group in zip(ids, counted, strict=True)}
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from dynalens.config import CollectionConfig, load
+from dynalens.server.service import _metric_json
 from dynalens.target import MetricGroup
 from dynalens.target.metrics import MetricsTarget
 from dynalens.target.metrics.publication import key_template
-from tests.integration.metrics_writes import FIRST, delete, opened, write
+from tests.integration.metrics_writes import FIRST, delete, opened, server_of, write
 from tests.integration.test_metrics_live import DOCUMENTS, METRIC, hear
 from tests.services.valkey import ValkeyServer
 
@@ -33,14 +34,17 @@ def rows(first_cell: str) -> list[list[str]]:
 
 
 def configured(tmp_path: Path) -> CollectionConfig:
-    [yaml] = blocks("yaml")
+    return loaded(tmp_path, blocks("yaml")[0])
+
+
+def loaded(tmp_path: Path, yaml: str) -> CollectionConfig:
     file = tmp_path / "dynalens.yaml"
     file.write_text(yaml)
     return load(file, {}).collections["donations"]
 
 
-def items() -> list[dict[str, str | Decimal]]:
-    return [json.loads(line, parse_int=Decimal, parse_float=Decimal) for line in blocks("json")[0].splitlines()]
+def items(block: int = 0) -> list[dict[str, str | Decimal]]:
+    return [json.loads(line, parse_int=Decimal, parse_float=Decimal) for line in blocks("json")[block].splitlines()]
 
 
 def fill(target: MetricsTarget, config: CollectionConfig) -> None:
@@ -126,7 +130,18 @@ def test_viewers_hear_what_the_page_says(valkey: ValkeyServer, tmp_path: Path) -
         item = items()[1]
         target.apply([delete(FIRST, "2", 2)])
         events = hear(target, [METRIC, DOCUMENTS], lambda: target.apply([write(FIRST, "2", 3, item)]), 2)
-        assert [json.loads(event.payload) for event in events] == [json.loads(text) for text in blocks("json")[1:]]
+        assert [json.loads(event.payload) for event in events] == [json.loads(text) for text in blocks("json")[3:]]
+
+
+def test_every_value_and_bucket_is_what_the_page_says(valkey: ValkeyServer, tmp_path: Path) -> None:
+    config = loaded(tmp_path, blocks("yaml")[1])
+    target = MetricsTarget(server_of(valkey), {"donations": config}, clock=lambda: 1_795_276_260.0)
+    target.create(FIRST, config)
+    target.serve(FIRST)
+    target.apply([write(FIRST, str(item["id"]), 1, item) for item in items(1)])
+    snapshot = target.metric("donations", "per_minute")
+    target.close()
+    assert json.loads(_metric_json(snapshot, "streaming")) == json.loads(blocks("json")[2])
 
 
 @pytest.mark.parametrize("row", rows("value"), ids=lambda row: row[0])

@@ -252,8 +252,9 @@ def _summable(items: Iterable[Document], attribute: str) -> list[Fraction]:
 
 def _identity(value: object) -> object:
     """Give equal numbers one identity, and values of different types different ones."""
-    number = isinstance(value, (int, Decimal)) and not isinstance(value, bool)
-    return ("number", Fraction(value)) if number else (type(value).__name__, value)  # type: ignore[arg-type]
+    if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+        return "number", Fraction(value)
+    return type(value).__name__, value
 
 
 def _approximately(number: Fraction) -> object:
@@ -318,7 +319,7 @@ class Heard(NamedTuple):
 
 
 def _subscribed(server: ValkeyServer) -> redis.client.PubSub:
-    subscriber = server.client().pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+    subscriber: redis.client.PubSub = server.client().pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
     subscriber.subscribe("values", *[live_channel(f"metric:donations.{name}") for name in METRICS])
     for _ in range(len(METRICS) + 1):
         subscriber.get_message(timeout=10)
@@ -357,7 +358,11 @@ def _as_hashes(said: Mapping[str, str | None]) -> dict[str, dict[str, str]]:
         hashes[key][field] = value or ""
     for key in ("ALL", "at"):
         hashes[key] = {**_NOTHING, **hashes[key]}
-    return {key: {**_NOTHING, **fields} for key, fields in hashes.items() if fields.get("count", "0") != "0" or key in {"ALL", "at"}}
+    return {
+        key: {**_NOTHING, **fields}
+        for key, fields in hashes.items()
+        if fields.get("count", "0") != "0" or key in {"ALL", "at"}
+    }
 
 
 _NOTHING = {

@@ -15,6 +15,7 @@ from dynalens.config import (
     CollectionConfig,
     Config,
     ConfigFileError,
+    Duration,
     MetricConfig,
     PublishConfig,
     SearchConfig,
@@ -433,9 +434,6 @@ def test_an_error_of_shape_says_what_to_write(tmp_path: Path, text: str, error: 
     [
         (MINIMAL + "    search: {geo: {location: [lat, lon]}}\n", "4: collections.donations.search.geo"),
         (MINIMAL + "queries: queries/*.sql\n", "4: queries"),
-        (metric("count: true, every: 1m"), "5: collections.donations.metrics.by_platform.every"),
-        (metric("count: true, avg: {amount: {}}"), "5: collections.donations.metrics.by_platform.avg"),
-        (metric("count: true, distinct: email"), "5: collections.donations.metrics.by_platform.distinct"),
     ],
 )
 def test_what_a_later_version_brings_is_refused_by_name(tmp_path: Path, text: str, error: str) -> None:
@@ -881,6 +879,8 @@ EVERYWHERE = {"search", "sql", "metrics"}
         (with_metric(group_by=("b",)), {"metrics"}),
         (with_metric(where={"a": 1}), {"metrics"}),
         (with_metric(publish=PublishConfig(key="{a}")), {"metrics"}),
+        (with_metric(every=Duration("1m")), {"metrics"}),
+        (with_metric(distinct=("a",)), {"metrics"}),
     ],
 )
 def test_a_fingerprint_follows_what_a_target_holds(changed: CollectionConfig, rebuilt: set[str]) -> None:
@@ -946,6 +946,95 @@ def test_the_type_of_a_value_counts() -> None:
     assert len({fingerprint(CollectionConfig(table="Donations", where={"a": value}), "sql") for value in values}) == 3
 
 
+# Metrics.
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("min: [a, a]", ".min[1]: a stands there twice. Remove one of them."),
+        ("max: [a, b, a]", ".max[2]: a stands there twice. Remove one of them."),
+        ("distinct: [a, a]", ".distinct[1]: a stands there twice. Remove one of them."),
+        (
+            "count: true, time: donatedAt",
+            ".time: donatedAt needs time buckets. Write their length beside it, for example every: 1m.",
+        ),
+        (
+            "count: true, keep: 1h",
+            ".keep: 1h needs time buckets. Write their length beside it, for example every: 1m.",
+        ),
+        (
+            "count: true, every: 7m",
+            ".every: 7m does not part a day evenly. Write for example 1m, 5m, 15m, 1h or 1d.",
+        ),
+        (
+            "count: true, every: 2d",
+            ".every: 2d does not part a day evenly. Write for example 1m, 5m, 15m, 1h or 1d.",
+        ),
+        ("count: true, every: 1h, keep: 59m", ".keep: 59m is shorter than one bucket. Write 1h or more."),
+        (
+            "count: true, every: 1s, keep: 10001s",
+            ".keep: 10001s is more than 10000 buckets. Write a shorter time, or longer buckets in every.",
+        ),
+        (
+            "count: true, every: 1m, group_by: [a, time]",
+            ".group_by: names time, as the bucket is called in a group. Group by another attribute.",
+        ),
+        (
+            "count: true, every: 1m, group_by: a, publish: {key: '{a}'}",
+            ".publish.key: '{a}' leaves out 'time', so that groups share a key. Write {time} into it.",
+        ),
+        (
+            "count: true, group_by: a, publish: {key: '{time}/{a}'}",
+            (".publish.key: '{time}/{a}' names 'time', which is not in group_by (a). Write one of those."),
+        ),
+        (
+            "min: a, publish: {key: x, fields: {a_max: m}}",
+            ".publish.fields.a_max: m is no value of this metric. Write one of: a_min.",
+        ),
+        (
+            "count: true, every: 90x",
+            ".every: 90x is text. Write a whole number and s, m, h or d, for example every: 1m.",
+        ),
+        (
+            "count: true, every: 60",
+            ".every: 60 is a number. Write a whole number and s, m, h or d, for example every: 1m.",
+        ),
+        (
+            "count: true, every: 1m, keep: 0h",
+            ".keep: 0h is text. Write a whole number and s, m, h or d, for example keep: 24h.",
+        ),
+        ("min: 5", ".min: 5 is a number. Write a name or a list of names, for example min: amount."),
+        ("avg: {a: {decimals: 19}}", ".avg.a.decimals: 19 is too large. Write a number from 0 to 18."),
+    ],
+)
+def test_a_metric_that_cannot_work_says_why(tmp_path: Path, settings: str, message: str) -> None:
+    expected = f"dynalens.yaml:5: collections.donations.metrics.by_platform{message}"
+    assert errors_of(tmp_path, metric(settings)) == [expected]
+
+
+def test_a_metric_may_compute_all_that_there_is(tmp_path: Path) -> None:
+    written = (
+        "every: 1m, time: donatedAt, keep: 24h, group_by: platform, count: true, sum: {amount: {decimals: 2}}, "
+        "avg: {amount: {decimals: 2}}, min: amount, max: [amount, age], distinct: email, "
+        "publish: {key: '{time}/{platform}', fields: {email_distinct: donors}}"
+    )
+    found = read(tmp_path, metric(written)).collections["donations"].metrics["by_platform"]
+    assert found.values == (
+        *("count", "amount_sum", "amount_avg", "amount_min", "amount_max", "age_max", "email_distinct"),
+    )
+    assert found.members == ("time", "platform")
+    assert MetricConfig.model_validate_json(found.model_dump_json()) == found, "as it is kept with a generation"
+
+
+@pytest.mark.parametrize(
+    ("every", "keep", "seconds"),
+    [("1m", None, 86_400), ("1h", None, 1440 * 3600), ("1d", None, 1440 * 86_400), ("30s", "90s", 90), (None, None, 0)],
+)
+def test_a_day_of_minutes_is_kept_or_as_many_buckets(every: str | None, keep: str | None, seconds: int) -> None:
+    assert MetricConfig.model_validate({"every": every, "keep": keep, "count": True}).keep_seconds == seconds
+
+
 # The schema and the documentation.
 
 
@@ -982,7 +1071,7 @@ def test_every_example_of_the_page_is_a_working_file(tmp_path: Path) -> None:
     page = (DOCS / "configuration.md").read_text().partition("## `dashboards`")[0]
     examples = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     tables = [{collection.table for collection in read(tmp_path, text).collections.values()} for text in examples]
-    assert tables == [{"Donations"}, {"Donations"}, {"Shop"}]
+    assert tables == [{"Donations"}, {"Donations"}, {"Shop"}, {"Donations"}]
 
 
 def test_the_errors_of_the_page_are_those_that_are_printed(tmp_path: Path) -> None:

@@ -215,10 +215,36 @@ def test_what_is_no_number_adds_nothing_and_what_does_not_fit_makes_a_group_inex
     assert "wrongly marked as not exact" in compare_metric(exact, counted)[0]
 
 
+def test_every_value_is_computed_and_old_buckets_are_left_out() -> None:
+    asked = {"avg": {"n": {"decimals": 2}}, "min": "n", "max": "n", "distinct": "n", "total": True}
+    metric = MetricConfig.model_validate({"every": "1m", "time": "at", "keep": "2m", **asked})
+    times = ["2026-11-21T15:01:59.9Z", "2026-11-21T15:02", "1795273379999", "1795273379", "soon"]
+    numbers = ["7", "1.5", "1.50", "-2", "0.001"]
+    items: list[dict[str, Typed]] = [
+        {"id": {"S": at}, "at": {"N": at} if at.isdecimal() else {"S": at}, "n": {"N": number}}
+        for at, number in zip(times, numbers, strict=True)
+    ]
+    counted = expected_metric([*items, {"id": {"S": "x"}}], metric, now=1_795_273_440.0)
+    assert counted.groups == {
+        (("string", "2026-11-21T15:02:00Z"),): {
+            "n_avg": Decimal("0.333333333333333"),
+            "n_min": -2,
+            "n_max": Decimal("1.5"),
+            "n_distinct": 2,
+        },
+        (("null", None),): {"n_avg": None, "n_min": Decimal("0.001"), "n_max": Decimal("0.001"), "n_distinct": 1},
+    }
+    assert counted.inexact == {(("null", None),)}
+    assert counted.total == {"n_avg": Decimal(2), "n_min": Decimal(-2), "n_max": Decimal(7), "n_distinct": Decimal(4)}
+
+
 def test_sums_keep_every_digit() -> None:
     amounts = ["92233720368547758.07"] * 1_000 + ["0.01"]
     items = [{"id": {"S": "x"}, "platform": {"S": "Web"}, "amount": {"N": amount}} for amount in amounts]
-    assert expected_metric(items, METRIC).total == {"count": 1_001, "amount_sum": Decimal("92233720368547758070.01")}
+    assert expected_metric(items, METRIC).total == {
+        "count": Decimal(1_001),
+        "amount_sum": Decimal("92233720368547758070.01"),
+    }
 
 
 # All of it.

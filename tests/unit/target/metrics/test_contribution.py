@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 
 import pytest
@@ -10,7 +11,15 @@ from hypothesis import strategies as st
 
 from dynalens.change import Document, Typed, render
 from dynalens.config import MetricConfig
-from dynalens.target.metrics.contribution import Contribution, canonical, contribution, scaled, tallies
+from dynalens.target.metrics.contribution import (
+    LONGEST_TOKEN,
+    Contribution,
+    canonical,
+    contribution,
+    scaled,
+    tallies,
+)
+from dynalens.target.metrics.layout import layout
 
 numbers = st.decimals(allow_nan=False, allow_infinity=False, min_value=Decimal("-1e20"), max_value=Decimal("1e20"))
 
@@ -214,3 +223,92 @@ def test_no_value_can_break_out_of_its_line(item: dict[str, str | None]) -> None
     value, group = line.split(b"\t")
     assert value == b"0"
     assert len(group.split(b"\x1f")) == max(1, len(names))
+
+
+# What is more than counts and sums.
+
+
+def test_an_average_is_a_sum_and_how_many_numbers_there_are() -> None:
+    metric: dict[str, object] = {"avg": {"amount": {"decimals": 2}}}
+    assert lines(metric, {"amount": {"N": "10.5"}}) == [b"1050\t1\t"]
+    assert lines(metric, {"amount": {"S": "10.5"}}) == [b"0\t0\t"]
+    assert lines(metric, {"amount": {"N": "10.505"}}) == [b"!\t0\t"]
+
+
+def test_a_sum_and_an_average_alike_share_a_column_and_a_problem() -> None:
+    metric: dict[str, object] = {
+        "sum": {"a": {"decimals": 1}, "b": {}},
+        "avg": {"a": {"decimals": 1}, "b": {"decimals": 2}},
+    }
+    made_of = made(metric, {"a": {"N": "0.55"}, "b": {"N": "3"}})
+    assert made_of.text.endswith(b"\n!\t3\t0\t300\t1\t")
+    assert [problem.attribute for problem in made_of.problems] == ["a"]
+
+
+def test_least_and_greatest_share_a_token_that_sorts_as_numbers_do() -> None:
+    metric: dict[str, object] = {"min": ["a", "b"], "max": "a"}
+    assert lines(metric, {"a": {"N": "-1.50"}, "b": {"S": "7"}}) == [b"049984z\t\t"]
+    assert lines(metric, {"a": {"N": "1e2"}, "b": {"N": "0.0"}}) == [b"25031\t1\t"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        ({"N": "1"}, {"N": "1.0"}, True),
+        ({"N": "1"}, {"S": "1"}, False),
+        ({"S": "a"}, {"S": "A"}, False),
+        ({"S": "x" * 43}, {"S": "x" * 44}, False),
+        ({"S": "x" * 4000 + "y"}, {"S": "x" * 4000 + "z"}, False),
+        ({"S": "x" * 4000}, {"S": "x" * 4000}, True),
+        ({"M": {"a": {"N": "1"}, "b": {"NULL": True}}}, {"M": {"b": {"NULL": True}, "a": {"N": "1.0"}}}, True),
+        ({"M": {"a": {"N": "1"}}}, {"M": {"a": {"S": "1"}}}, False),
+        ({"L": [{"N": "1"}, {"N": "2"}]}, {"L": [{"N": "2"}, {"N": "1"}]}, False),
+        ({"L": [{"N": "1"}]}, {"L": [{"N": "1.0"}]}, True),
+        ({"BOOL": True}, {"S": "true"}, False),
+    ],
+)
+def test_equal_values_have_one_token(one: Typed, other: Typed, *, equal: bool) -> None:
+    tokens = [lines({"distinct": "v"}, {"v": value})[0] for value in (one, other)]
+    assert (tokens[0] == tokens[1]) is equal
+    assert all(1 < len(token) <= LONGEST_TOKEN + 1 and token.endswith(b"\t") for token in tokens)
+
+
+@pytest.mark.parametrize("value", [None, {"NULL": True}])
+def test_no_value_has_no_token(value: Typed | None) -> None:
+    assert lines({"distinct": "v"}, {"v": value} if value else {}) == [b"\t"]
+
+
+def test_a_bucket_is_the_first_member_of_a_group() -> None:
+    metric: dict[str, object] = {"every": "1m", "time": "at", "group_by": "platform", "count": True}
+    item: dict[str, Typed] = {"at": {"S": "2026-11-21T15:49:05Z"}, "platform": {"S": "Phone"}}
+    assert lines(metric, item) == [b'"2026-11-21T15:49:00Z"\x1f"Phone"']
+    assert lines(metric, {}) == [b"null\x1fnull"]
+    of_change = made({"every": "1m", "count": True}, {}, created_at=60.5)
+    assert of_change.text.endswith(b'\n"1970-01-01T00:01:00Z"')
+
+
+def test_a_bucket_may_stand_in_a_published_key() -> None:
+    metric: dict[str, object] = {"every": "1m", "time": "at", "count": True, "publish": {"key": "minute/{time}"}}
+    assert made(metric, {"at": {"N": "0"}}).keys == (b"minute/1970-01-01T00:00:00Z",)
+    assert made(metric, {}).keys == (b"minute/~null",)
+
+
+def test_metrics_that_count_and_sum_only_are_laid_out_as_ever() -> None:
+    """Generations of earlier releases are counted on, and must find their keys and fields."""
+    settings = {"group_by": "platform", "count": True, "sum": {"amount": {"decimals": 2}}, "total": True}
+    described = json.loads(layout("donations", {"m": MetricConfig.model_validate(settings)}))
+    assert described["metrics"] == [
+        {
+            "name": "m",
+            "topic": '"donations.m"',
+            "live": "dynalens:live:metric:donations.m",
+            "attributes": ['"platform":'],
+            "sums": 1,
+            "values": [
+                {"json": '"count":', "field": "count", "sum": 0, "decimals": 0},
+                {"json": '"amount_sum":', "field": "amount_sum", "sum": 1, "decimals": 2},
+            ],
+            "total": True,
+            "publishes": False,
+        }
+    ]
