@@ -7,8 +7,17 @@ ARGS ?=
 .DEFAULT_GOAL := test
 
 BIN := .venv/bin
-# npm on PATH knows its user's proxy and registry; the one from the lock file serves machines without Node.
-NPM := $(or $(shell command -v npm 2>/dev/null),$(CURDIR)/$(BIN)/npm)
+# npm on PATH knows its user's proxy and registry; the one from the lock file serves machines without a Node that fits.
+FITTING := const [major, minor] = process.versions.node.split(".").map(Number); \
+	process.exit(major > 22 || (major == 22 && minor >= 12) || (major == 20 && minor >= 19) ? 0 : 1)
+NPM := $(shell command -v npm >/dev/null && node -e '$(FITTING)' 2>/dev/null && command -v npm)
+ifeq ($(NPM),)
+NPM := $(CURDIR)/$(BIN)/npm
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+endif
+BROWSER := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+
+LOCK_ONLY := --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
 
 # A virtual environment survives neither a move of the checkout nor another Python, so both are part of the digest.
 digest = $(shell { echo "$(CURDIR)"; $(PYTHON) --version; cat $(1); } 2>&1 | cksum | cut -d' ' -f1)
@@ -16,19 +25,31 @@ digest = $(shell { echo "$(CURDIR)"; $(PYTHON) --version; cat $(1); } 2>&1 | cks
 CREATED := .venv/.created-$(call digest,/dev/null)
 INSTALLED := .venv/.installed-$(call digest,pyproject.toml requirements.lock)
 SERVICES := .cache/services/.installed-$(call digest,tests/services/package-lock.json)
+MODULES := ui/node_modules/.installed-$(call digest,ui/package-lock.json)
+CONSOLE := .cache/console/.built-$(call digest,docs/openapi.json $(sort $(filter-out ui/node_modules/%,$(shell \
+	find ui -path ui/node_modules -prune -o -type f -print))))
 
-.PHONY: demo test lint lock bench services clean
+.PHONY: demo test lint console package lock bench services browser clean
 
-demo: $(INSTALLED)
-	@$(BIN)/python examples/donations/demo.py $(ARGS)
+demo: $(INSTALLED) $(CONSOLE)
+	@$(BIN)/dynalens demo $(ARGS)
 
-test: lint $(SERVICES)
-	$(BIN)/pytest $(ARGS)
+# Tests wait for servers more than they compute, and each worker has servers of its own: more than four would only crowd.
+test: lint $(SERVICES) $(CONSOLE) browser
+	cd ui && $(NPM) run --silent test
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
-lint: $(INSTALLED)
+lint: $(INSTALLED) $(MODULES)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	cd ui && $(NPM) run --silent lint
+
+console: $(CONSOLE)
+
+package: $(INSTALLED) $(CONSOLE)
+	rm -rf dist
+	$(BIN)/hatchling build
 
 bench: $(INSTALLED) $(SERVICES)
 	$(BIN)/python -m bench $(ARGS)
@@ -37,12 +58,18 @@ bench: $(INSTALLED) $(SERVICES)
 lock: $(INSTALLED)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --group dev --generate-hashes \
 		--no-emit-index-url --custom-compile-command "make lock" $(ARGS) --output-file requirements.lock pyproject.toml
-	cd tests/services && $(NPM) install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
+	cd tests/services && $(NPM) install $(LOCK_ONLY)
+	cd ui && $(NPM) install $(LOCK_ONLY)
 
 services: $(SERVICES)
 
+# Where nobody may install a browser, tests that need one are skipped with the command to run, or fail with CI=true.
+browser:
+	@[ -n "$(BROWSER)" ] || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
+		{ apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium fonts-liberation; } >/dev/null
+
 clean:
-	rm -rf .venv .cache dist
+	rm -rf .venv .cache dist ui/node_modules src/dynalens/console
 
 $(CREATED):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -55,6 +82,16 @@ $(INSTALLED): | $(CREATED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@rm -f .venv/.installed-*
+	@touch $@
+
+$(MODULES): | $(INSTALLED)
+	cd ui && $(NPM) ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(CONSOLE): | $(MODULES)
+	cd ui && $(NPM) run --silent build
+	@mkdir -p .cache/console
+	@rm -f .cache/console/.built-*
 	@touch $@
 
 $(SERVICES): | $(INSTALLED)

@@ -35,6 +35,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "position": FOUNDATION | {"dead_letter", "report"},
     "source": FOUNDATION,
     "transform": {"errors", "change", "config"},
+    # From sampled items to a described configuration. Pure, too: it asks nobody and writes nothing.
+    "inference": {"change", "config"},
     "target": FOUNDATION | {"search"},
     # What a worker's reports and the stores together say of each collection.
     "status": FOUNDATION | {"position", "report"},
@@ -47,8 +49,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runtime": STORES | {"source", "transform", "target", "pipeline", "backfill", "server"},
     # What users test their own pipelines with.
     "testing": STORES | {"source", "transform", "target", "pipeline"},
+    # Emulator, made-up data, and the runtime in a process of its own: what `dynalens demo` shows.
+    "demo": {"errors", "config", "target", "runtime"},
     # The only place that knows everything.
-    "cli": STORES | {"source", "transform", "target", "pipeline", "backfill", "runtime", "server", "testing"},
+    "cli": STORES
+    | {"source", "transform", "inference", "target", "pipeline", "backfill", "runtime", "server", "testing", "demo"},
     "__main__": {"cli"},
     # The package itself carries the version and stays free to import.
     "__init__": set(),

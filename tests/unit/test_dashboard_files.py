@@ -20,10 +20,12 @@ collections:
       by_platform: {group_by: platform, count: true, sum: {amount: {decimals: 2}}, total: true}
       no_total: {group_by: platform, count: true}
       everything: {count: true}
+      per_minute: {every: 1m, group_by: platform, count: true, sum: {amount: {decimals: 2}}}
 """
 
-METRICS = "donations.by_platform, donations.everything, donations.no_total"
+METRICS = "donations.by_platform, donations.everything, donations.no_total, donations.per_minute"
 ONE_GROUP = "has one group only. Write group_by in the metric, or show: number."
+BUCKETS = "has groups for each time bucket. Write show: line, or a metric without every."
 NO_TOTAL = "has groups and no total, so there is no one number. Write total: true in the metric."
 
 FUNDRAISER = """\
@@ -31,6 +33,7 @@ title: Charity fundraiser
 panels:
   - {show: number, title: Raised tonight, metric: donations.by_platform, value: amount_sum, unit: EUR, goal: 150000}
   - {show: bars, metric: donations.by_platform}
+  - {show: line, metric: donations.per_minute}
   - {show: latest, collection: donations, sort: donatedAt, fields: [email, amount], size: 5}
 """
 
@@ -64,6 +67,7 @@ def test_a_dashboard_is_named_after_its_file(tmp_path: Path) -> None:
                     goal=150_000,
                 ),
                 PanelConfig(show="bars", metric="donations.by_platform"),
+                PanelConfig(show="line", metric="donations.per_minute"),
                 PanelConfig(
                     show="latest", collection="donations", sort="donatedAt", fields=("email", "amount"), size=5
                 ),
@@ -87,7 +91,7 @@ def test_several_patterns_and_whole_paths_are_taken(tmp_path: Path) -> None:
 def test_a_pattern_that_leads_nowhere_is_an_error(tmp_path: Path, pattern: str) -> None:
     [line] = errors_of(tmp_path, f"[{pattern!r}]", one=FUNDRAISER)
     advice = "Write one, or a pattern such as dashboards/*.yaml."
-    assert line == f"dynalens.yaml:8: dashboards[0]: '{pattern}' names no file. {advice}"
+    assert line == f"dynalens.yaml:9: dashboards[0]: '{pattern}' names no file. {advice}"
 
 
 def test_names_stand_in_addresses_and_are_told_apart(tmp_path: Path) -> None:
@@ -121,6 +125,18 @@ def test_names_stand_in_addresses_and_are_told_apart(tmp_path: Path) -> None:
         (
             "{show: number, metric: donations.no_total}",
             f"3: panels[0].metric: donations.no_total {NO_TOTAL}",
+        ),
+        (
+            "{show: line, metric: donations.everything}",
+            "3: panels[0].metric: donations.everything has no time buckets. Write every: 1m in the metric.",
+        ),
+        (
+            "{show: bars, metric: donations.per_minute}",
+            f"3: panels[0].metric: donations.per_minute {BUCKETS}",
+        ),
+        (
+            "{show: number, metric: donations.per_minute}",
+            f"3: panels[0].metric: donations.per_minute {NO_TOTAL}",
         ),
         (
             "{show: number, metric: donations.everything, value: amount_sum}",

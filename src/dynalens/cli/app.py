@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from dynalens import __version__
-from dynalens.cli import check, dlq, fields, search, sql, status, up
+from dynalens.cli import check, demo, dlq, fields, init, search, sql, status, up
 from dynalens.cli.options import examples
 from dynalens.cli.output import debugging, print_error
 from dynalens.errors import EXIT_FAILED, EXIT_OK, DynalensError, UsageError
@@ -39,7 +39,9 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+app.command("demo", epilog=demo.EXAMPLES)(demo.command)
 app.command("up", epilog=up.EXAMPLES)(up.command)
+app.command("init", epilog=init.EXAMPLES)(init.command)
 app.command("check", epilog=check.EXAMPLES)(check.command)
 app.command("status", epilog=status.EXAMPLES)(status.command)
 app.command("search", epilog=search.EXAMPLES)(search.command)

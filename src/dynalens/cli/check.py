@@ -14,12 +14,9 @@ from rich.text import Text
 
 from dynalens.cli.inspection import TableCheck, TargetCheck, check_tables, check_targets, verdict
 from dynalens.cli.options import AsJson, ConfigFile, config_file, examples
-from dynalens.cli.output import duration, printable, stderr, stdout, table, write
+from dynalens.cli.output import byte_size, duration, printable, stderr, stdout, table, write
 from dynalens.config import Config, ConfigFileError, load, load_dashboards, place_text
 from dynalens.errors import EXIT_OK
-
-_KIB = 1024
-
 
 EXAMPLES = examples("dynalens check", "dynalens check --offline", "dynalens -c staging.yaml check --json")
 
@@ -87,15 +84,22 @@ def _write_findings(path: Path, settings: Config, targets: Sequence[TargetCheck]
 
 
 def _print_findings(path: Path, settings: Config, targets: Sequence[TargetCheck], tables: Sequence[TableCheck]) -> None:
-    stdout().print(_collections(settings), "", _targets(targets), *(["", _tables(tables)] if tables else []), sep="\n")
-    console = stderr()
+    stdout().print(
+        _collections(settings), "", _targets(targets), *(["", table_grid(tables)] if tables else []), sep="\n"
+    )
     parts: list[TableCheck | TargetCheck] = [*targets, *tables]
+    print_flaws(parts)
+    if verdict(parts) == EXIT_OK:
+        stderr().print(Text(f"{path} is right. Start it: dynalens up"), soft_wrap=True)
+
+
+def print_flaws(parts: Sequence[TableCheck | TargetCheck]) -> None:
+    """Say on stderr what is wrong with each part, and what to do."""
+    console = stderr()
     for part in parts:
         for flaw in part.flaws:
             console.print(Text(printable(f"{part.name}: {flaw.message}"), style="red"), soft_wrap=True)
             console.print(Text(printable(f"  {flaw.hint}")), soft_wrap=True)
-    if verdict(parts) == EXIT_OK:
-        console.print(Text(f"{path} is right. Start it: dynalens up"), soft_wrap=True)
 
 
 def _collections(settings: Config) -> Table:
@@ -112,14 +116,15 @@ def _targets(targets: Sequence[TargetCheck]) -> Table:
     return grid
 
 
-def _tables(tables: Sequence[TableCheck]) -> Table:
+def table_grid(tables: Sequence[TableCheck]) -> Table:
+    """Show tables with their streams and what a first copy costs."""
     grid = table("table", "key", "items", "size", "stream", "first copy", "state", right=("items", "size"))
     for check in tables:
         grid.add_row(
             check.name,
             ", ".join(map(printable, check.keys)),
             f"about {check.items:,}" if check.keys else "",
-            _size(check.size_bytes) if check.keys else "",
+            byte_size(check.size_bytes) if check.keys else "",
             check.view_type or ("none" if check.keys else ""),
             f"{check.read_units:,.0f} read units, {duration(check.scan_seconds)}" if check.keys else "",
             _state(check),
@@ -131,11 +136,3 @@ def _state(part: TableCheck | TargetCheck) -> Text:
     if not part.flaws:
         return Text("ok", style="green")
     return Text("to do" if all(flaw.found_out for flaw in part.flaws) else "unknown", style="red")
-
-
-def _size(size: float) -> str:
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < _KIB:
-            return f"{size:,.0f} {unit}" if unit == "B" else f"{size:,.1f} {unit}"
-        size /= _KIB
-    return f"{size:,.1f} TiB"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dynalens.config import EMBEDDED_METRICS, Config, masked
+from dynalens.config import EMBEDDED_METRICS, Config, SourceConfig, masked
 from dynalens.errors import (
     EXIT_ATTENTION,
     EXIT_FAILED,
@@ -26,8 +26,9 @@ from dynalens.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from dynalens.source.aws import Aws
+    from dynalens.source.table import TableInfo
 
-_PATIENCE = RetryPolicy(attempts=3, total_seconds=5.0)
+PATIENCE = RetryPolicy(attempts=3, total_seconds=5.0)
 """A person waits for the answer."""
 
 _SQL_ENGINE = ("chdb", "clickhouse_connect")
@@ -122,13 +123,19 @@ def check_tables(config: Config) -> list[TableCheck]:
 
 
 def _check_table(aws: Aws, name: str, config: Config) -> TableCheck:
-    from dynalens.source.scan import UNIT_BYTES
-    from dynalens.source.table import require_new_images, require_stream, table_info
+    from dynalens.source.table import table_info
 
     try:
-        info = table_info(aws, name, policy=_PATIENCE)
+        info = table_info(aws, name, policy=PATIENCE)
     except DynalensError as error:
         return TableCheck(name=name, flaws=[Flaw.of(error)])
+    return check_info(info, config.source)
+
+
+def check_info(info: TableInfo, source: SourceConfig) -> TableCheck:
+    """Check whether a table that was described can serve, and what its first copy costs. Asks nobody."""
+    from dynalens.source.scan import UNIT_BYTES
+    from dynalens.source.table import require_new_images, require_stream
 
     def check_stream() -> None:
         require_stream(info)
@@ -137,13 +144,13 @@ def _check_table(aws: Aws, name: str, config: Config) -> TableCheck:
     # "Read consumption": a unit reads 4 KB strongly consistently, or twice that eventually consistently.
     read_units = math.ceil(info.size_bytes / UNIT_BYTES) / 2
     return TableCheck(
-        name=name,
+        name=info.name,
         keys=info.keys.names,
         items=info.item_count,
         size_bytes=info.size_bytes,
         view_type=info.view_type,
         read_units=read_units,
-        scan_seconds=read_units / config.source.scan_read_units,
+        scan_seconds=read_units / source.scan_read_units,
         flaws=_flaws(check_stream),
     )
 

@@ -25,6 +25,7 @@ PHASE_STYLES = {"streaming": "green", "backfilling": "cyan", "rebuilding": "cyan
 
 _MINUTE = 60
 _HOURS_FROM = 120 * _MINUTE
+_KIB = 1024
 
 
 def stdout() -> Console:
@@ -88,6 +89,15 @@ def duration(seconds: float) -> str:
     if seconds < _MINUTE:
         return f"{seconds:.1f} s"
     return f"{seconds / _MINUTE:.0f} min" if seconds < _HOURS_FROM else f"{seconds / _MINUTE / _MINUTE:.0f} h"
+
+
+def byte_size(size: float) -> str:
+    """Give a number of bytes in the unit that a person would use: `9.8 KiB`."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < _KIB:
+            return f"{size:,.0f} {unit}" if unit == "B" else f"{size:,.1f} {unit}"
+        size /= _KIB
+    return f"{size:,.1f} TiB"
 
 
 def moment(seconds: float) -> str:

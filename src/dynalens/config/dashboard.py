@@ -163,10 +163,14 @@ def _value_findings(panel: PanelConfig, collections: Mapping[str, CollectionConf
 
 def _fit(panel: PanelConfig, metric: MetricConfig) -> str:
     """Say what keeps a metric from being shown as the panel asks; nothing where it can be."""
-    if panel.show == "number" and metric.group_by and not metric.total:
+    if panel.show == "number" and metric.members and not metric.total:
         return "has groups and no total, so there is no one number. Write total: true in the metric."
     if panel.show == "bars" and not metric.group_by:
         return "has one group only. Write group_by in the metric, or show: number."
+    if panel.show == "bars" and metric.every:
+        return "has groups for each time bucket. Write show: line, or a metric without every."
+    if panel.show == "line" and not metric.every:
+        return "has no time buckets. Write every: 1m in the metric."
     return ""
 
 

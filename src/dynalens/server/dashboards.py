@@ -24,11 +24,11 @@ def _own_panels(name: str, collection: CollectionConfig) -> Iterator[PanelConfig
     """Show each metric in the way that says most of it: the total first, then its groups."""
     for metric_name, metric in collection.metrics.items():
         named = f"{name}.{metric_name}"
-        if metric.total or not metric.group_by:
+        if metric.total or not metric.members:
             for value in metric.values:
                 yield PanelConfig(show="number", title=f"{metric_name}: {value}", metric=named, value=value)
-        if metric.group_by:
-            yield PanelConfig(show="bars", metric=named, value=metric.values[0])
+        if metric.members:
+            yield PanelConfig(show="line" if metric.every else "bars", metric=named, value=metric.values[0])
 
 
 def dashboard_answer(name: str, dashboard: DashboardConfig, config: Config) -> DashboardAnswer:
@@ -55,6 +55,7 @@ def _panel(panel: PanelConfig, config: Config) -> PanelAnswer:
         value=panel.value or metric.values[0],
         unit=panel.unit,
         goal=panel.goal,
+        every_seconds=metric.every.seconds if metric.every else None,
     )
 
 

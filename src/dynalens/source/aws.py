@@ -129,6 +129,13 @@ class Aws:
             _require(answer, "Table")
             return answer["Table"]
 
+    def table_names(self) -> list[str]:
+        """List the names of tables, the first 100 by name."""
+        with _translated("ListTables", "all tables"):
+            answer = self._dynamodb.list_tables()
+            _require(answer, "TableNames")
+            return answer["TableNames"]
+
     def describe_stream(self, stream_arn: str, *, after: str = "") -> StreamDescriptionTypeDef:
         """Read one page of a stream's shards: at most 100, those behind the shard id `after`."""
         with _translated("DescribeStream", stream_arn):

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from dynalens.config import CollectionConfig, Config, DashboardConfig, MetricConfig, PanelConfig, SumConfig
+from dynalens.config import (
+    CollectionConfig,
+    Config,
+    DashboardConfig,
+    Duration,
+    MetricConfig,
+    PanelConfig,
+    SumConfig,
+)
 from dynalens.server.dashboards import dashboard_answer, shown_dashboards
 from tests.fakes import CONFIG
 
@@ -66,3 +74,10 @@ def test_defaults_are_filled_in(*, count: bool, value: str) -> None:
             "goal": 5.0,
         }
     ]
+
+
+def test_time_buckets_are_a_line() -> None:
+    metrics = {"per_minute": MetricConfig(every=Duration("1m"), group_by=("platform",), count=True)}
+    config = Config(collections={"donations": CollectionConfig(table="Donations", metrics=metrics)})
+    [line, _] = described(shown_dashboards(config, {})["donations"], config)
+    assert (line["show"], line["metric"], line["every_seconds"]) == ("line", "donations.per_minute", 60)
