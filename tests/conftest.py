@@ -91,6 +91,13 @@ def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the number of skipped tests also when it is zero, which pytest itself keeps quiet about."""
+    """Print what tests measured, and the number of skipped tests also when it is zero.
+
+    Pytest keeps quiet about both, and a worker's own output is never seen.
+    """
+    for report in terminalreporter.stats.get("passed", []):
+        for name, said in report.user_properties:
+            if name == "measured":
+                terminalreporter.write_line(said)
     skipped = len(terminalreporter.stats.get("skipped", []))
     terminalreporter.write_line(f"{skipped} skipped")

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,6 @@ import pytest
 from dynalens.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from tests.waiting import observed
 
-WITHIN_SECONDS = 60.0
 TABLES = 9
 PAGE = "/dashboards/fundraiser"
 
@@ -138,15 +137,12 @@ def second(first: Demo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[De
         yield running
 
 
-def test_the_fundraiser_moves_within_a_minute(first: Demo, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_fundraiser_moves(first: Demo, record_property: Callable[[str, object], None]) -> None:
     totals = first.totals()
     before = next(totals)
     after = next(total for total in totals if total != before)
     seconds = time.monotonic() - first.began_at
-    with capsys.disabled():
-        said = f"dynalens demo: {seconds:.1f} s from the command to a moving metric ({before:,} to {after:,} EUR)"
-        print(f"\n{said}")  # noqa: T201 - the figure is what this run is for
-    assert seconds < WITHIN_SECONDS
+    record_property("measured", f"dynalens demo: {seconds:.1f} s to a moving metric ({before:,} to {after:,} EUR)")
 
 
 def test_everything_is_on(first: Demo) -> None:

@@ -25,8 +25,10 @@ def python_dependencies() -> set[str]:
 
 
 def npm_dependencies() -> set[str]:
-    found: set[str] = json.loads((ROOT / "tests/services/package.json").read_text())["dependencies"].keys()
-    return set(found)
+    packages = [json.loads((ROOT / folder / "package.json").read_text()) for folder in ("tests/services", "ui")]
+    return {
+        name for package in packages for kind in ("dependencies", "devDependencies") for name in package.get(kind, {})
+    }
 
 
 def name_of(requirement: str) -> str:

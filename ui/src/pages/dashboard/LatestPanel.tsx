@@ -1,0 +1,126 @@
+import { isNumeric, type Json, writeJson } from "../../api/json";
+import { addressOf } from "../../api/routes";
+import type { LatestPanel as LatestSettings } from "../../api/types";
+import { classes } from "../../components/classes";
+import { DataTable } from "../../components/DataTable";
+import { Notice } from "../../components/State";
+import { decimalsOf, formatAgo, formatMoment, formatNumber } from "../../format";
+import type { LatestQuery, LatestRow } from "../../live/latest";
+import { latestKey } from "../../live/live";
+import styles from "./LatestPanel.module.css";
+import { PanelFrame, type Watching } from "./PanelFrame";
+import type { Sheet } from "./sheet";
+
+const SIZE = 10;
+const MOST_FIELDS = 4;
+
+export const latestQuery = ({ collection, sort, size }: LatestSettings): LatestQuery => ({
+  collection,
+  by: sort,
+  size: size ?? SIZE,
+});
+
+/** The newest documents; arrivals slide in at the top. */
+export function LatestPanel({ panel, ...watching }: Watching & { panel: LatestSettings }) {
+  const { title, collection, sort } = panel;
+  const query = latestQuery(panel);
+  const rows = watching.view?.latest.get(latestKey(query));
+  const error = watching.view?.latestErrors.get(latestKey(query));
+  const columns = columnsOf(rows ?? [], panel.fields, sort);
+  return (
+    <PanelFrame
+      {...watching}
+      title={title}
+      subject={collection}
+      json={addressOf.search(collection, { sort: sort ? `-${sort}` : undefined, size: query.size })}
+      flush
+      class={styles.panel}
+      sheet={rows && (() => sheetOf(rows, columns))}
+      empty={rows?.length === 0}
+      notice={error && <Notice>{`Older ones could not be read: ${error.message} ${error.hint}`}</Notice>}
+    >
+      <DataTable
+        caption={title}
+        columns={columns.map((column) => ({
+          title: column.field,
+          numeric: column.numeric || column.field === sort,
+          cell: ({ document }: LatestRow) =>
+            column.field === sort ? <When value={document[sort]} /> : shownText(document[column.field], column),
+        }))}
+        rows={rows ?? []}
+        rowKey={({ id }) => id}
+        rowClass={({ arrived }) => classes(styles.row, arrived && styles.arrived)}
+      />
+    </PanelFrame>
+  );
+}
+
+interface FieldColumn {
+  field: string;
+  numeric: boolean;
+  /** The most that any row has; two where any has one, as most of such numbers are money. */
+  decimals: number;
+}
+
+/** The fields that are shown, and last the one that says which is newest. */
+function columnsOf(rows: readonly LatestRow[], fields: readonly string[] | null, sort: string | null): FieldColumn[] {
+  const named = fields?.length ? fields : fieldsOf(rows, sort);
+  const shown = named.filter((field) => field !== sort);
+  return [...shown, ...(sort === null ? [] : [sort])].map((field) => {
+    const numbers = rows.map(({ document }) => document[field]).filter(isNumeric);
+    const most = Math.max(0, ...numbers.map(decimalsOf));
+    return { field, numeric: numbers.length > 0, decimals: most === 1 ? 2 : most };
+  });
+}
+
+/** Where the file names no fields: the first ones that are short in every row. */
+function fieldsOf(rows: readonly LatestRow[], sort: string | null): string[] {
+  const short = (value: Json | undefined) => typeof value !== "object" || isNumeric(value);
+  return Object.keys(rows[0]?.document ?? {})
+    .filter((field) => field !== sort && rows.every(({ document }) => short(document[field])))
+    .slice(0, MOST_FIELDS);
+}
+
+function sheetOf(rows: readonly LatestRow[], columns: readonly FieldColumn[]): Sheet {
+  return {
+    columns: columns.map(({ field, numeric }) => ({ title: field, numeric })),
+    rows: rows.map(({ id, document }) => ({
+      key: id,
+      cells: columns.map((column) => ({
+        shown: shownText(document[column.field], column),
+        exact: exactText(document[column.field]),
+      })),
+    })),
+  };
+}
+
+/** How long ago, where the value is a time; else the value. */
+function When({ value }: { value: Json | undefined }) {
+  const time = timeOf(value);
+  if (time === undefined) return <>{exactText(value)}</>;
+  return (
+    <time dateTime={new Date(time).toISOString()} title={formatMoment(time)} class={styles.when}>
+      {formatAgo(time, Date.now())}
+    </time>
+  );
+}
+
+const SECONDS_BELOW = 1e11;
+
+/** Milliseconds since 1970 of ISO 8601 text, or of a number of seconds or milliseconds since then. */
+export function timeOf(value: Json | undefined): number | undefined {
+  if (typeof value === "number") return value < SECONDS_BELOW ? value * 1000 : value;
+  if (typeof value !== "string" || !/^\d{4}-\d{2}-\d{2}/.test(value)) return undefined;
+  const time = Date.parse(value);
+  return Number.isNaN(time) ? undefined : time;
+}
+
+function shownText(value: Json | undefined, { decimals }: FieldColumn): string {
+  // Whole numbers are as often names as amounts, so they stand as they are.
+  return isNumeric(value) && decimals > 0 ? formatNumber(value, { decimals }) : exactText(value);
+}
+
+function exactText(value: Json | undefined): string {
+  if (value === undefined) return "";
+  return typeof value === "string" ? value : writeJson(value);
+}
