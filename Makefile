@@ -29,7 +29,7 @@ MODULES := ui/node_modules/.installed-$(call digest,ui/package-lock.json)
 CONSOLE := .cache/console/.built-$(call digest,docs/openapi.json $(sort $(filter-out ui/node_modules/%,$(shell \
 	find ui -path ui/node_modules -prune -o -type f -print))))
 
-.PHONY: demo test lint console package lock bench services browser clean
+.PHONY: demo test lint console package screenshots lock bench services browser clean
 
 demo: $(INSTALLED) $(CONSOLE)
 	@$(BIN)/dynalens demo $(ARGS)
@@ -50,6 +50,9 @@ console: $(CONSOLE)
 package: $(INSTALLED) $(CONSOLE)
 	rm -rf dist
 	$(BIN)/hatchling build
+
+screenshots: $(INSTALLED) $(CONSOLE) browser
+	$(BIN)/python -m tests.screenshots docs/images
 
 bench: $(INSTALLED) $(SERVICES)
 	$(BIN)/python -m bench $(ARGS)

@@ -124,6 +124,7 @@ _UNKNOWN_TABLE, _CANCELLED = 60, 394
 _HINTS: Mapping[int, str] = {
     47: "DESCRIBE and a collection's name lists its columns.",
     50: "Cast the column to a plain type such as String.",
+    62: "Correct it at that place. The SQL is ClickHouse's; docs/sql.md says what of it may be used.",
 }
 
 _LIMIT_HINT = "Narrow it: fewer columns, a WHERE, a LIMIT, or an aggregate instead of rows."

@@ -229,8 +229,8 @@ def test_a_parameter_that_does_not_fit_says_so(
     ("query", "message", "hint"),
     [
         ("SELECT platfrom FROM donations", "Maybe you meant: ['platform']", "DESCRIBE"),
-        ("SELECT sum(amount FROM donations", "Syntax error", ""),
-        ("SELEC 1", "Syntax error", ""),
+        ("SELECT sum(amount FROM donations", "Syntax error", "Correct it at that place."),
+        ("SELEC 1", "Syntax error", "Correct it at that place."),
         ("", "Empty query", ""),
         (";", "Empty query", ""),
         ("SELECT sum(platform) FROM donations", "Illegal type", ""),
