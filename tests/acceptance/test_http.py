@@ -496,6 +496,21 @@ def test_every_answer_carries_headers_that_keep_browsers_from_guessing(shared: R
         assert "server" not in headers
 
 
+@pytest.mark.parametrize("path", ["/api/v1/status", "/api/v1/live?collections=donations", "/donations/_search", "/"])
+def test_what_a_page_of_another_site_asks_for_is_refused(path: str, shared: Running) -> None:
+    for mode in ("cors", "no-cors", "websocket"):
+        headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": mode}
+        refused(shared.client.get(path, headers=headers), 403, "cross_site")
+
+
+@pytest.mark.parametrize(
+    ("site", "mode"), [("cross-site", "navigate"), ("same-site", "cors"), ("same-origin", "cors"), ("none", "navigate")]
+)
+def test_links_and_pages_of_this_machine_are_answered(site: str, mode: str, shared: Running) -> None:
+    headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode}
+    assert shared.client.get("/api/v1/status", headers=headers).status_code == 200
+
+
 @pytest.mark.parametrize("host", ["localhost", "localhost:7070", "127.0.0.1:1", "[::1]:7070", "[::1]"])
 def test_names_of_loopback_are_answered(host: str, shared: Running) -> None:
     assert shared.client.get("/healthz", headers={"Host": host}).status_code == 200

@@ -66,16 +66,23 @@ class Guard:
 
     async def _answer(self, scope: Scope, receive: Receive, exchange: _Exchange) -> None:
         host = _host(scope)
-        if is_loopback(host):
-            await self._app(scope, receive, exchange.send)
-        else:
-            await error_answer(
+        answer: ASGIApp = self._app
+        if not is_loopback(host):
+            answer = error_answer(
                 403,
                 "host",
                 f"The Host header names {shortened(host)!r}, which is not this machine's loopback.",
                 "Without keys the server answers on localhost, 127.0.0.1 and [::1] only, so that no web page can "
                 "reach it under a name of its own.",
-            )(scope, receive, exchange.send)
+            )
+        elif _is_from_another_site(scope):
+            answer = error_answer(
+                403,
+                "cross_site",
+                "A page of another site asked for this, and would be the only one to gain from it.",
+                "Open the address itself, or ask from a program or a page of this machine.",
+            )
+        await answer(scope, receive, exchange.send)
 
     def _count(self, scope: Scope, status: int) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
@@ -111,9 +118,23 @@ async def _unexpected(scope: Scope, receive: Receive, send: Send) -> None:
     await error_answer(500, "internal", "The server failed to answer this request.", hint)(scope, receive, send)
 
 
+def _is_from_another_site(scope: Scope) -> bool:
+    """Whether a page of another site makes this request: it could not read the answer, but keep the server busy.
+
+    Following a link is no such request. Source: "Fetch Metadata Request Headers" (W3C); programs send none of them.
+    """
+    return _header(scope, b"sec-fetch-site") == "cross-site" and _header(scope, b"sec-fetch-mode") != "navigate"
+
+
+def _header(scope: Scope, wanted: bytes) -> str:
+    """Give the first header of a name; empty when there is none."""
+    found: bytes = next((value for name, value in scope["headers"] if name == wanted), b"")
+    return found.decode("latin-1")
+
+
 def _host(scope: Scope) -> str:
     """Give the Host header without its port; empty when there is none."""
-    value = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1")
+    value = _header(scope, b"host")
     if value.startswith("["):
         return str(value.partition("]")[0].removeprefix("["))
     return str(value.rpartition(":")[0] or value) if value.count(":") == 1 else str(value)
