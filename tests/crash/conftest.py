@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.donors import TABLE
+from tests.crash.donors import METRICS, TABLE
 from tests.donations import create_table
 from tests.services.dynamodb_local import DynamoDBLocal
-from tests.up import DONATION_METRICS, Up
+from tests.up import Up
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def up(emulator: DynamoDBLocal, tmp_path: Path) -> Iterator[Up]:
         folder,
         {
             "source": {"endpoint_url": emulator.endpoint_url, "region": "eu-west-1"},
-            "collections": {"donations": {"table": TABLE, "metrics": DONATION_METRICS}},
+            "collections": {"donations": {"table": TABLE, "metrics": METRICS}},
         },
     )
     yield running

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from dynalens.change import KeySchema
@@ -23,7 +25,30 @@ SERVED: tuple[Kept, ...] = ("sql", "search")
 
 TABLE = "Donations"
 KEYS = KeySchema(("email", "donatedAt"))
-DONATIONS = CollectionConfig.model_validate({"table": TABLE, "metrics": DONATION_METRICS})
+
+
+def _with_values(**settings: str) -> Mapping[str, Any]:
+    """Give a metric of every kind of value that needs to know each number or text that is there."""
+    values = {"avg": {"rating": {"decimals": 2}}, "min": "rating", "max": ["rating", "amount"]}
+    return {**settings, "count": True, **values, "distinct": ["campaign", "rating"], "total": True}
+
+
+METRICS: Mapping[str, Any] = {
+    **DONATION_METRICS,
+    "values": _with_values(group_by="platform"),
+    "over_time": _with_values(every="5s", time="paidAt", keep="10h"),
+    "of_late": _with_values(every="5s", time="paidAt", keep="1m", group_by="campaign"),
+}
+"""Buckets of `over_time` are all kept, those of `of_late` are forgotten one after another while a test runs."""
+DONATIONS = CollectionConfig.model_validate({"table": TABLE, "metrics": METRICS})
+
+RATINGS = ("1", "1.0", "2.5", "-0", "-3.25", "5")
+"""Few, so that several donations share the least and the greatest."""
+RARE_RATINGS = ("1E-130", "-12345678901234567890123456789012345678")
+"""What no average can hold: each of them is a dead letter, and the least or not."""
+CAMPAIGNS = ("spring", "1", "a\tb\x1fc", "autumn " * 20, "autumn " * 19 + "Autumn ")
+SPREAD_SECONDS = 90
+"""How far from now, in either direction, donations are paid."""
 
 
 class Donors:
@@ -53,7 +78,18 @@ class Donors:
 
     def _donation(self, number: int) -> dict[str, AttributeValueTypeDef]:
         amount = self._random.randrange(100_000)
-        return donation(number, platform=self._random.choice(PLATFORMS), amount=f"{amount // 100}.{amount % 100:02}")
+        made = donation(number, platform=self._random.choice(PLATFORMS), amount=f"{amount // 100}.{amount % 100:02}")
+        return {**made, **self._some_attributes()}
+
+    def _some_attributes(self) -> dict[str, AttributeValueTypeDef]:
+        """Give what an item may have or lack: a rating, a campaign, and the time at which it was paid."""
+        paid_at = round(time.time()) + self._random.randint(-SPREAD_SECONDS, SPREAD_SECONDS)
+        attributes: dict[str, AttributeValueTypeDef] = {
+            "rating": {"N": self._random.choice(RARE_RATINGS if self._random.random() < 0.02 else RATINGS)},
+            "campaign": {"S": self._random.choice(CAMPAIGNS)},
+            "paidAt": {"N": str(paid_at)} if paid_at % 2 else {"S": datetime.fromtimestamp(paid_at, UTC).isoformat()},
+        }
+        return {name: value for name, value in attributes.items() if self._random.random() < 0.9}
 
 
 class Served:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.crash.donors import TABLE, Donors, assert_equal_in_the_end
+from tests.crash.donors import METRICS, TABLE, Donors, assert_equal_in_the_end
 from tests.services.dynamodb_local import DynamoDBLocal
-from tests.up import DONATION_METRICS, Up
+from tests.up import Up
 from tests.waiting import observed
 
 TARGETS = {"search": "tantivy://./data/search", "sql": "chdb://./data/sql", "metrics": "valkey://embedded"}
@@ -19,7 +19,7 @@ def keep(up: Up, targets: dict[str, str]) -> None:
     """Write into the file which targets are kept from the next start on."""
     settings: dict[str, Any] = yaml.safe_load(up.file.read_text())
     # Metrics that no target keeps are an error of the file.
-    donations = {"table": TABLE, **({"metrics": DONATION_METRICS} if "metrics" in targets else {})}
+    donations = {"table": TABLE, **({"metrics": METRICS} if "metrics" in targets else {})}
     up.file.write_text(yaml.safe_dump({**settings, "targets": targets, "collections": {"donations": donations}}))
 
 

@@ -278,3 +278,18 @@ def test_another_generation_takes_the_place_and_a_dropped_one_leaves_no_key(valk
         assert set(counts(target)) == {f'"{at(1)}"', "*"}
         target.drop(FIRST)
         assert not [key for key in valkey.client().scan_iter() if "}:1:" in key]
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_drop_that_was_interrupted_leaves_the_others_to_be_swept(valkey: ValkeyServer, *, is_known: bool) -> None:
+    clock = Clock()
+    with serving(valkey, clock, per_minute=BY_TIME) as target:
+        target.create(SECOND, collection(per_minute=BY_TIME))
+        target.apply([put(generation, "a", 1, at=at(0)) for generation in (FIRST, SECOND)])
+        if not is_known:
+            target.recall("Donations")
+        # What a drop does before it takes the generation off the list.
+        target._scripts.drop(["dynalens:{donations}"], [FIRST.number])
+        clock.now = START + 600
+        target.sweep(0)
+        assert not valkey.client().exists("dynalens:{donations}:2:metric:per_minute:index")

@@ -59,18 +59,18 @@ class Problem:
 
     @property
     def message(self) -> str:
-        """Say which value of which metric it is, and what to change."""
+        """Say which value of which metric it is, and what to change, be it in its `sum` or its `avg`."""
         return f"{self.metric}: {self.attribute} is {self.value[:_SHOWN]}, {self._reason()}"
 
     def _reason(self) -> str:
         if self.code == OVERFLOW:
             return (
                 f"which with {self.decimals} decimals does not fit 64 bits. Correct the item, or lower "
-                f"`sum: {{{self.attribute}: {{decimals: {self.decimals}}}}}`."
+                f"`{self.attribute}: {{decimals: {self.decimals}}}`."
             )
         needed = len(canonical(self.value.encode()).partition(b".")[2])
         fits = 0 < needed <= MOST_DECIMALS
-        change = f", or write `sum: {{{self.attribute}: {{decimals: {needed}}}}}`" if fits else ""
+        change = f", or write `{self.attribute}: {{decimals: {needed}}}`" if fits else ""
         return f"and its sum keeps {self.decimals} decimals. Correct the item{change}."
 
 

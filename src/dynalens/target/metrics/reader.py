@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -30,7 +29,11 @@ from dynalens.target.metrics.layout import (
 HEARTBEAT_SECONDS = 15.0
 """A listener that has heard nothing for this long asks whether the server is still there."""
 
+State = Mapping[bytes, bytes]
+"""The hash of a metric, as `lua/library.lua` says."""
+
 _ANEW = "Read the metric and listen again."
+_TOTAL = TOTAL.encode()
 
 
 class MetricsReader:
@@ -73,7 +76,7 @@ class MetricsReader:
             if again == served and stored is not None:
                 return _snapshot(generation, metric, load_metrics(stored), state, self._clock())
 
-    def _read(self, generation: Generation, metric: str) -> tuple[bytes | None, bytes | None, Mapping[bytes, bytes]]:
+    def _read(self, generation: Generation, metric: str) -> tuple[bytes | None, bytes | None, State]:
         """Read in one step which generation is served, what a generation counts, and the state of one metric."""
         with self._client.pipeline(transaction=True) as step:
             step.hmget(collection_key(generation.collection), ["serving", f"metrics:{generation.number}"])
@@ -163,28 +166,27 @@ def _not_served(collection: str, metric: str) -> TargetError:
 
 
 def _snapshot(
-    generation: Generation, name: str, metrics: Mapping[str, MetricConfig], state: Mapping[bytes, bytes], now: float
+    generation: Generation, name: str, metrics: Mapping[str, MetricConfig], state: State, now: float
 ) -> MetricSnapshot:
     metric = metrics.get(name)
     if metric is None:
         raise _not_served(generation.collection, name)
-    groups: dict[bytes, dict[bytes, bytes]] = defaultdict(dict)
-    for field, value in state.items():
-        part, colon, group = field.partition(b":")
-        if colon:
-            groups[group][part] = value
-    total = groups.pop(TOTAL.encode(), {})
-    shown = values(metric)
+    shown = _Shown(metric, state)
     return MetricSnapshot(
         collection=generation.collection,
         metric=name,
-        groups=[_group(metric, shown, group, groups[group]) for group in _kept(metric, groups, state, now)],
-        total=_group(metric, shown, None, total) if metric.total else None,
+        groups=[shown.group(group) for group in _kept(metric, _groups(state), state, now)],
+        total=shown.total() if metric.total else None,
         revision=int(state.get(b"revision", b"0")),
     )
 
 
-def _kept(metric: MetricConfig, groups: Iterable[bytes], state: Mapping[bytes, bytes], now: float) -> list[bytes]:
+def _groups(state: State) -> list[bytes]:
+    """Give the groups that a metric holds, as in `lua/library.lua`."""
+    return [field[2:] for field in state if field.startswith(b"n:") and field != b"n:" + _TOTAL]
+
+
+def _kept(metric: MetricConfig, groups: Iterable[bytes], state: State, now: float) -> list[bytes]:
     """Give the groups in their order, without those that nobody has come to forget yet."""
     bounds = buckets(metric)
     if bounds is None:
@@ -193,26 +195,42 @@ def _kept(metric: MetricConfig, groups: Iterable[bytes], state: Mapping[bytes, b
     return sorted(group for group in groups if group[:1] != b'"' or group[: len(horizon)] >= horizon)
 
 
-def _group(
-    metric: MetricConfig, shown: Sequence[Value], group: bytes | None, held: Mapping[bytes, bytes]
-) -> MetricGroup:
-    fragments = () if group is None else group.split(FRAGMENT_END)
-    return MetricGroup(
-        group=dict(zip(metric.members, fragments, strict=False)),
-        values={value.name: _text(value, held) for value in shown},
-        exact=held.get(b"x", b"0") == b"0",
-    )
+class _Shown:
+    """Shows the groups of a metric's state. What all groups have in common is found out once: there may be many."""
+
+    def __init__(self, metric: MetricConfig, state: State) -> None:
+        self._state = state
+        self._members = metric.members
+        self._texts = [(value.name, _text_of(value)) for value in values(metric)]
+
+    def group(self, group: bytes) -> MetricGroup:
+        return self._shown(group, dict(zip(self._members, group.split(FRAGMENT_END), strict=False)))
+
+    def total(self) -> MetricGroup:
+        return self._shown(_TOTAL, {})
+
+    def _shown(self, group: bytes, members: Mapping[str, bytes]) -> MetricGroup:
+        return MetricGroup(
+            group=members,
+            values={name: text(self._state, group) for name, text in self._texts},
+            exact=self._state.get(b"x:" + group, b"0") == b"0",
+        )
 
 
-def _text(value: Value, held: Mapping[bytes, bytes]) -> str:
-    if value.stored:
-        return held.get(value.stored.encode(), value.nothing.encode()).decode()
-    if value.kind == "count":
-        return held.get(b"n", b"0").decode()
-    digits = held.get(b"s%d" % value.place, b"0").decode()
-    if value.kind == "sum":
-        return decimal_text(digits, value.decimals)
-    return average_text(digits, held.get(b"s%d" % value.numbers, b"0").decode(), value.decimals)
+def _text_of(value: Value) -> Callable[[State, bytes], str]:
+    """Give how a value of a group is told, as JSON, from the state of its metric."""
+    stored, nothing = f"{value.stored}:".encode(), value.nothing.encode()
+    added, numbers, decimals = b"s%d:" % value.place, b"s%d:" % value.numbers, value.decimals
+    match value.kind:
+        case "count":
+            return lambda state, group: state.get(b"n:" + group, b"0").decode()
+        case "sum":
+            return lambda state, group: decimal_text(state.get(added + group, b"0").decode(), decimals)
+        case "avg":
+            return lambda state, group: average_text(
+                state.get(added + group, b"0").decode(), state.get(numbers + group, b"0").decode(), decimals
+            )
+    return lambda state, group: state.get(stored + group, nothing).decode()
 
 
 def average_text(digits: str, numbers: str, decimals: int) -> str:

@@ -172,7 +172,8 @@ class MetricsTarget:
         """See `Target.sweep`. Time buckets that are no longer kept are forgotten too."""
         generations = [generation for table in sorted(self._tables) for generation in self._listed(table)]
         for generation in generations:
-            self._expire(generation, self._counted_by(generation))
+            # A drop that was interrupted leaves a generation on the list that is not there.
+            self._expire(generation, self._found(generation) or ())
         return sum(self._sweep(generation, older_than) for generation in generations)
 
     def _expire(self, generation: Generation, counted_by: Sequence[Tally]) -> None:
@@ -236,13 +237,18 @@ class MetricsTarget:
             yield from self._apply_step(generation, counted_by, step, is_heard=is_heard)
 
     def _counted_by(self, generation: Generation) -> tuple[Tally, ...]:
+        found = self._found(generation)
+        if found is None:
+            raise self._server.lost(f"it has no generation {generation}")
+        return found
+
+    def _found(self, generation: Generation) -> tuple[Tally, ...] | None:
         known = self._tallies.get(generation)
         if known is None:
             with self._server.answering():
                 stored = self._client.hget(collection_key(generation.collection), f"metrics:{generation.number}")
-            if stored is None:
-                raise self._server.lost(f"it has no generation {generation}")
-            known = self._tallies[generation] = tallies(generation.collection, load_metrics(stored))
+            if stored is not None:
+                known = self._tallies[generation] = tallies(generation.collection, load_metrics(stored))
         return known
 
     def _apply_step(

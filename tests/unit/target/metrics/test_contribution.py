@@ -188,7 +188,7 @@ def test_a_number_out_of_scale_says_how_to_keep_it() -> None:
     assert problem.code == "out_of_scale"
     assert problem.message == (
         "donations.m: amount is 10.005, and its sum keeps 2 decimals. Correct the item, or write "
-        "`sum: {amount: {decimals: 3}}`."
+        "`amount: {decimals: 3}`."
     )
 
 
@@ -202,7 +202,7 @@ def test_a_number_that_overflows_says_what_to_lower() -> None:
     assert problem.code == "overflow"
     assert problem.message == (
         "donations.m: amount is 1e38, which with 2 decimals does not fit 64 bits. Correct the item, or lower "
-        "`sum: {amount: {decimals: 2}}`."
+        "`amount: {decimals: 2}`."
     )
 
 

@@ -37,7 +37,7 @@ local function parsed(metric, line)
   if line == nil or line == '-' then
     return nil
   end
-  local part, from = {items = 1, inexact = 0, sums = {}, entering = metric.tokens > 0 and {} or nil}, 1
+  local part, from = {items = 1, inexact = 0, sums = {}}, 1
   for i = 1, metric.sums do
     local to = line:find('\t', from, true)
     part.sums[i] = line:sub(from, to - 1)
@@ -45,6 +45,9 @@ local function parsed(metric, line)
       part.inexact, part.sums[i] = 1, '0'
     end
     from = to + 1
+  end
+  if metric.tokens > 0 then
+    part.entering = {}
   end
   for place = 1, metric.tokens do
     local to = line:find('\t', from, true)
@@ -68,12 +71,19 @@ local function in_its_bucket(metric, old, new)
   return elsewhere(old) == elsewhere(new) and old or new
 end
 
+-- Tokens are put into differences only where a metric has any: fields that are not there keep tables small, and those
+-- of metrics that only count and sum as cheap as they can be.
+
 local function taken_out(part)
   local sums = {}
   for i, sum in ipairs(part.sums) do
     sums[i] = negated(sum)
   end
-  return {group = part.group, items = -1, inexact = -part.inexact, sums = sums, leaving = part.entering}
+  local left = {group = part.group, items = -1, inexact = -part.inexact, sums = sums}
+  if part.entering then
+    left.leaving = part.entering
+  end
+  return left
 end
 
 local function together(one, other)
@@ -81,8 +91,11 @@ local function together(one, other)
   for i, sum in ipairs(one.sums) do
     sums[i] = add(sum, other.sums[i])
   end
-  return {group = other.group, items = one.items + other.items, inexact = one.inexact + other.inexact, sums = sums,
-          leaving = one.leaving, entering = other.entering}
+  local both = {group = other.group, items = one.items + other.items, inexact = one.inexact + other.inexact, sums = sums}
+  if one.leaving then
+    both.leaving, both.entering = one.leaving, other.entering
+  end
+  return both
 end
 
 -- What a metric's groups change by, the one that the item leaves first, and what its total changes by.
@@ -147,18 +160,20 @@ local function change_tokens(metric, state, difference)
   end
 end
 
--- What a state's values with a kind are now, by their names: only their texts can be compared later.
+-- What a state's values with a kind are now, by their names: they have no difference but that between their texts.
 local function shown(metric, state)
   local texts = {}
-  for _, value in ipairs(metric.values) do
-    texts[value.json] = value.kind and number(state, value)
+  for _, value in ipairs(metric.kinds) do
+    texts[value.json] = number(state, value)
   end
   return texts
 end
 
 local function change(metric, group, difference, key)
   local state = state_of(metric, group)
-  state.before = metric.publishes and shown(metric, state)
+  if metric.publishes and #metric.kinds > 0 then
+    state.before = shown(metric, state)
+  end
   state.items = state.items + difference.items
   state.inexact = state.inexact + difference.inexact
   for i = 1, metric.sums do

@@ -2,13 +2,13 @@
 -- Whoever writes meanwhile heeds the horizon already (`is_past`), so that it does not matter when a group goes.
 --
 -- ARGV: generation, limit, then for each metric with buckets: its name, and the first bucket that is kept, as JSON.
--- Returns how many groups were forgotten.
+-- Returns how many groups were forgotten: none of a generation that is not there, which a writer hears of.
 
 local generation, limit = ARGV[1], tonumber(ARGV[2])
 
 local known = redis.call('HMGET', collection, 'serving', 'layout:' .. generation)
 if not known[2] then
-  return lost(generation)
+  return 0
 end
 local is_served = known[1] == generation
 local horizons = {}

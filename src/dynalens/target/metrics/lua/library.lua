@@ -106,8 +106,11 @@ local function open_metrics(layout, generation)
     metric.index = metric.hash .. ':index'
     metric.states = {}
     metric.tokens = metric.tokens or 0
-    metric.stored = {}
+    metric.kinds, metric.stored = {}, {}
     for _, value in ipairs(metric.values) do
+      if value.kind then
+        metric.kinds[#metric.kinds + 1] = value
+      end
       if value.stored then
         metric.stored[#metric.stored + 1] = value
       end
