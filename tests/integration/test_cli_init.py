@@ -187,6 +187,22 @@ def test_a_call_that_cannot_work_is_refused(
     assert not init.file.exists()
 
 
+def test_a_profile_that_is_not_there_is_named_with_where_it_comes_from(
+    init: Init, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody-has-this-one")
+    code, _, err = init("Gifts")
+    assert code == EXIT_USAGE
+    assert "The config profile (nobody-has-this-one) could not be found." in err
+    assert "AWS_PROFILE" in err
+
+
+def test_a_folder_where_the_file_should_be_is_not_to_be_overwritten(init: Init) -> None:
+    Path("folder").mkdir()
+    code, _, err = init("Gifts", options=("--output", "folder"))
+    assert (code, err) == (EXIT_USAGE, "Error: folder is a folder.\n  Write --output FILE\n")
+
+
 def test_a_folder_that_is_not_there_is_named(init: Init, filled: Filled) -> None:
     code, _, err = init(filled(*gifts(1)), options=("--output", "no/folder.yaml"))
     assert code == EXIT_USAGE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -13,8 +14,17 @@ import dynalens.demo.emulator
 from dynalens.config import SourceConfig
 from dynalens.demo.emulator import Emulator, emulator
 from dynalens.demo.images import FIRST, TABLE, Images
-from dynalens.demo.scenario import Delete, Put
+from dynalens.demo.scenario import Delete, Put, Table
 from dynalens.source.aws import Aws
+
+MEANT_FOR_AWS = {
+    "AWS_PROFILE": "nobody-has-this-one",
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+    "AWS_SESSION_TOKEN": "theirs",
+    "AWS_CONFIG_FILE": "/dev/null/nothing",
+    "http_proxy": "http://127.0.0.1:9",
+    "no_proxy": "example.com",
+}
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +63,18 @@ def test_writes_reach_the_table_and_its_stream(emulated: Emulator, aws: Aws) -> 
     assert b'"1.50"' in records
     assert b"image-0002" in records
     assert b"image-0001" not in records, "what was there before is not in the stream"
+
+
+def test_what_the_user_set_for_aws_itself_is_nothing_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Moto makes clients of its own, which would ask the user's profile and stumble."""
+    for name, value in MEANT_FOR_AWS.items():
+        monkeypatch.setenv(name, value)
+    before = dict(os.environ)
+    with emulator() as running:
+        # Tables are kept for the whole process.
+        running.create(Table("Others", {"id": "S"}))
+        assert not {"AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN"} & os.environ.keys()
+    assert dict(os.environ) == before
 
 
 def test_old_iterators_are_forgotten_and_new_ones_hold(

@@ -108,6 +108,8 @@ def _check_usage(tables: Sequence[str], file: Path, *, force: bool, as_json: boo
     if file == STDOUT:
         if as_json:
             raise UsageError("Only one of the file and the findings fits on stdout.", hint="Write --output FILE --json")
+    elif file.is_dir():
+        raise UsageError(f"{file} is a folder.", hint="Write --output FILE")
     elif file.exists() and not force:
         raise _there_already(file)
 
@@ -122,7 +124,7 @@ def _connected(source: SourceConfig) -> Aws:
     try:
         return Aws(source)
     except SourceError as error:
-        hint = "Write --region eu-west-1, or --endpoint-url http://127.0.0.1:8000 for an emulator."
+        hint = "Look at --region, --endpoint-url and AWS_PROFILE. An emulator: --endpoint-url http://127.0.0.1:8000"
         raise UsageError(error.message, hint=hint) from error
 
 

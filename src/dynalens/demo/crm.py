@@ -13,7 +13,7 @@ from dynalens.demo.people import CITIES, address, person
 from dynalens.demo.scenario import Item, Put, Step, Table, moment
 
 TABLE = Table("CrmMaster", {"pk": "S"})
-FIRST_USERS, FIRST_EVENTS = 500, 1500
+FIRST_USERS, FIRST_EVENTS = 250, 600
 """Users and events that are there before the demo starts."""
 
 _PLANS = {"free": 6, "team": 3, "business": 1}

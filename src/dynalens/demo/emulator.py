@@ -13,21 +13,17 @@ from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
-import botocore.session
-from boto3 import Session
+import boto3
 from boto3.dynamodb.types import TypeSerializer
 from botocore.config import Config
 
+from dynalens.demo.environment import REGION, apart_from_aws
 from dynalens.demo.scenario import Put, Table, Write
 from dynalens.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_dynamodb.type_defs import WriteRequestTypeDef
-
-REGION = "eu-west-1"
-CREDENTIALS = {"aws_access_key_id": "demo", "aws_secret_access_key": "demo"}
-"""An emulator takes any."""
 
 BATCH_ITEMS = 25
 """Most items in one request ("BatchWriteItem" in the Amazon DynamoDB API reference)."""
@@ -84,7 +80,7 @@ class Emulator:
 
 @contextmanager
 def emulator() -> Iterator[Emulator]:
-    """Run an empty emulator in threads of this process, on a free port of loopback.
+    """Run an empty emulator in threads of this process, on a free port of loopback, `apart_from_aws`.
 
     Raises:
         MissingExtraError: moto is not installed.
@@ -94,22 +90,21 @@ def emulator() -> Iterator[Emulator]:
     except ImportError as error:
         raise MissingExtraError("The emulated DynamoDB (moto)") from error
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        endpoint_url = f"http://{host}:{port}"
-        with closing(_client(endpoint_url)) as client:
-            yield Emulator(endpoint_url, client)
-    finally:
-        server.stop()
+    with apart_from_aws():
+        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        server.start()
+        try:
+            host, port = server.get_host_and_port()
+            endpoint_url = f"http://{host}:{port}"
+            with closing(_client(endpoint_url)) as client:
+                yield Emulator(endpoint_url, client)
+        finally:
+            server.stop()
 
 
 def _client(endpoint_url: str) -> DynamoDBClient:
-    # Neither the user's profile nor the user's proxy is meant for what runs in this process.
-    core = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
-    session = Session(botocore_session=core, region_name=REGION, **CREDENTIALS)
-    return session.client("dynamodb", endpoint_url=endpoint_url, config=Config(proxies={}))
+    # A proxy is no way to this machine itself.
+    return boto3.Session().client("dynamodb", endpoint_url=endpoint_url, config=Config(proxies={}))
 
 
 def _requests(writes: Sequence[Write]) -> dict[str, list[WriteRequestTypeDef]]:

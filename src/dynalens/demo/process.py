@@ -9,15 +9,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPException
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
 
-from dynalens.demo.emulator import CREDENTIALS
 from dynalens.errors import EXIT_USAGE, DynalensError
 
 START_SECONDS = 120.0
@@ -47,13 +47,17 @@ class DynalensProcess:
     _log: Path
 
     def address(self) -> str:
-        """Wait until it answers, and give its address, such as `http://127.0.0.1:7070`.
+        """Let it begin, wait until it answers, and give its address, such as `http://127.0.0.1:7070`.
 
         Raises:
             PortLostError: Its port is taken.
             ProcessError: It ended, or does not answer in time.
         """
-        assert self._process.stdout is not None  # noqa: S101 - a pipe was asked for
+        assert self._process.stdin is not None  # noqa: S101 - pipes were asked for
+        assert self._process.stdout is not None  # noqa: S101 - pipes were asked for
+        with suppress(BrokenPipeError):  # it has ended: that is told below
+            # Past the buffer, which would be tried again when the pipe is closed.
+            os.write(self._process.stdin.fileno(), b"\n")
         readable, _, _ = select.select([self._process.stdout], [], [], START_SECONDS)
         line = self._process.stdout.readline() if readable else ""
         if line:
@@ -75,7 +79,10 @@ class DynalensProcess:
 
 @contextmanager
 def dynalens_process(folder: Path, *, endpoint_url: str, port: int) -> Iterator[DynalensProcess]:
-    """Start Dynalens with its file and its data in `folder`, and end it at the end. Does not wait until it answers."""
+    """Start Dynalens with its file and its data in `folder`, and end it at the end.
+
+    It imports what it needs, and then waits for `address` to be asked: the tables can be filled meanwhile.
+    """
     file = _configuration(folder)
     log = folder / "log"
     with log.open("wb") as output:
@@ -98,7 +105,10 @@ def dynalens_process(folder: Path, *, endpoint_url: str, port: int) -> Iterator[
 
 
 def unready(address: str) -> list[Mapping[str, Any]]:
-    """Ask which collections are not ready in which targets, and why; none once all first copies are complete."""
+    """Ask which collections are not ready in which targets, and why; none once all first copies are complete.
+
+    That nobody answers is a reason too: the process may just have ended.
+    """
     try:
         # A proxy is no way to this machine itself.
         with build_opener(ProxyHandler({})).open(f"{address}/readyz", timeout=END_SECONDS):
@@ -107,6 +117,8 @@ def unready(address: str) -> list[Mapping[str, Any]]:
         with error:
             reasons: list[Mapping[str, Any]] = json.load(error)["reasons"]
             return reasons
+    except (OSError, HTTPException) as error:
+        return [{"phase": "stalled", "reason": f"{address} does not answer: {error}."}]
 
 
 def _configuration(folder: Path) -> Path:
@@ -117,11 +129,10 @@ def _configuration(folder: Path) -> Path:
 
 
 def _environment(endpoint_url: str, port: int) -> dict[str, str]:
-    """Give this process's environment without what is meant for AWS itself, and with what the file asks for."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    credentials = {name.upper(): value for name, value in CREDENTIALS.items()}
+    """Give this process's environment with what the file asks for, and without the way through a proxy."""
     own = {"DYNALENS_DEMO_ENDPOINT": endpoint_url, "DYNALENS_DEMO_PORT": str(port), "NO_PROXY": "*"}
-    return {**kept, **credentials, **own}
+    # In lower case it would count before the other.
+    return {name: value for name, value in os.environ.items() if name != "no_proxy"} | own
 
 
 def _end(process: subprocess.Popen[str]) -> None:

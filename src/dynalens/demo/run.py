@@ -26,6 +26,8 @@ from dynalens.demo.transactions import Transactions
 from dynalens.errors import MissingExtraError
 from dynalens.target.metrics.embedded import find_binary
 
+STALLED_SECONDS = 15.0
+"""How long nothing is said while a copy does not go on."""
 _LOOK_SECONDS = 0.2
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -52,12 +54,12 @@ def run(*, port: int | None, rate: float, say: Callable[[str], None], ready: Cal
         say("Starting an emulated DynamoDB in this process")
         emulated = stack.enter_context(emulator())
         scenarios: list[Scenario] = [Donations(), Transactions(), Images(), Crm(), Shop()]
-        say("Filling its tables")
+        say("Starting Dynalens, and filling the tables meanwhile")
+        starting = Starting(stack, folder, emulated.endpoint_url, free_ports(port))
         _fill(emulated, scenarios)
-        say("Starting Dynalens")
-        process, address = start(stack, folder, emulated.endpoint_url, free_ports(port))
+        process, address = starting.answering()
         say("Copying the tables")
-        _await_copies(process, address)
+        _await_copies(process, address, say)
         ready(address)
         _keep_moving(emulated, scenarios, process, rate / DEFAULT_RATE)
 
@@ -98,30 +100,44 @@ def _fill(emulated: Emulator, scenarios: Sequence[Scenario]) -> None:
             emulated.turn_stream_on(table)
 
 
-def start(stack: ExitStack, folder: Path, endpoint_url: str, ports: Iterator[int]) -> tuple[DynalensProcess, str]:
-    """Start Dynalens on the first of the ports that it gets; the stack ends it.
+class Starting:
+    """Dynalens on the first of the ports that it gets.
 
     Args:
         stack: What ends the process.
         folder: Where its file and its data are to be.
         endpoint_url: The emulator's address.
         ports: Ports to try, each when the one before was taken; without end, or with an error there.
-
-    Returns:
-        The process, and the address that it answers at.
-
-    Raises:
-        ProcessError: It did not start.
     """
-    while True:
-        process = stack.enter_context(dynalens_process(folder, endpoint_url=endpoint_url, port=next(ports)))
-        with suppress(PortLostError):
-            return process, process.address()
+
+    def __init__(self, stack: ExitStack, folder: Path, endpoint_url: str, ports: Iterator[int]) -> None:
+        self._attempts = (
+            stack.enter_context(dynalens_process(folder, endpoint_url=endpoint_url, port=port)) for port in ports
+        )
+        self._process = next(self._attempts)
+
+    def answering(self) -> tuple[DynalensProcess, str]:
+        """Wait until it answers; give the process and its address.
+
+        Raises:
+            ProcessError: It did not start.
+        """
+        while True:
+            try:
+                return self._process, self._process.address()
+            except PortLostError:
+                self._process = next(self._attempts)
 
 
-def _await_copies(process: DynalensProcess, address: str) -> None:
-    while unready(address):
+def _await_copies(process: DynalensProcess, address: str, say: Callable[[str], None]) -> None:
+    """Wait until every table is copied; say at times what it waits for, such as for room on the disk."""
+    told_at = time.monotonic()
+    while reasons := unready(address):
         process.check()
+        stalled = [reason["reason"] for reason in reasons if reason["phase"] == "stalled"]
+        if stalled and time.monotonic() - told_at > STALLED_SECONDS:
+            say(f"Still waiting: {stalled[0]}")
+            told_at = time.monotonic()
         time.sleep(_LOOK_SECONDS)
 
 

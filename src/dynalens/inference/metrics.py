@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from dynalens.inference.attributes import ALMOST_ALL, MOSTLY, Attribute, count_of
 from dynalens.inference.description import Buckets, Metric, Sum
-from dynalens.inference.moments import buckets_for
+from dynalens.inference.moments import MOST_DAYS, buckets_for
 from dynalens.inference.names import LONGEST, Names, snake
 from dynalens.inference.vocabulary import (
     AMOUNTS,
@@ -85,9 +85,15 @@ def _over_time(time: Attribute, group: Attribute | None, amounts: Sequence[Attri
 
 
 def _is_group(attribute: Attribute) -> bool:
-    if len(attribute.categories) < MOSTLY * attribute.items or attribute.is_time:
+    if len(attribute.categories) < MOSTLY * attribute.items or attribute.is_time or _spells_time(attribute):
         return False
     return NO_GROUPS.isdisjoint(attribute.words[-1:]) and 1 < attribute.groups <= MOST_GROUPS and _repeats(attribute)
+
+
+def _spells_time(attribute: Attribute) -> bool:
+    """Whether it says when, in a spelling that no time buckets take: a few days in it would pass for a category."""
+    named = not (FIRST_MOMENTS | LATER_MOMENTS).isdisjoint(attribute.words[-1:])
+    return named and any(character.isdigit() for text in attribute.texts for character in text)
 
 
 def _repeats(attribute: Attribute) -> bool:
@@ -152,8 +158,8 @@ def _says_when(attribute: Attribute, now: float) -> bool:
     if attribute.share < MOSTLY or not attribute.is_time or not NO_MOMENTS.isdisjoint(attribute.words):
         return False
     moments = attribute.moments
-    # Times to come are plans and expiries, whatever they are called.
-    return sum(when <= now + _DAY for when in moments) >= ALMOST_ALL * len(moments)
+    # Times to come are plans and expiries, whatever they are called; buckets of long ago would be dropped at once.
+    return sum(-MOST_DAYS * _DAY < when - now <= _DAY for when in moments) >= ALMOST_ALL * len(moments)
 
 
 def _time_order(attribute: Attribute) -> tuple[bool, bool, float, str]:

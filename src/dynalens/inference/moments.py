@@ -45,11 +45,13 @@ _FINE: tuple[tuple[float, Kept], ...] = (
 )
 """Buckets for moments that lie at most so many days back; they are kept twice as long, so that none goes at once."""
 
-_COARSE: Kept = ("per_day", "1d", "10000d")
-"""As many buckets as a metric keeps at most: 27 years."""
+MOST_DAYS = 10_000
+"""How many days are kept at most: as many buckets as a metric may have, which is 27 years."""
+
+_COARSE: Kept = ("per_day", "1d", f"{MOST_DAYS}d")
 
 
 def buckets_for(oldest: float, now: float) -> Kept:
-    """Choose the finest buckets that still hold the oldest moment: what is older than `keep` is dropped."""
+    """Choose the finest buckets that still hold the oldest moment, if any do: what is older than `keep` is dropped."""
     days = (now - oldest) / _DAY
     return next((kept for most, kept in _FINE if days <= most), _COARSE)

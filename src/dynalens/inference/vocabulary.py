@@ -14,8 +14,8 @@ def _words(text: str) -> frozenset[str]:
 TYPES = _words("type typename kind entity doctype discriminator")
 
 NO_GROUPS = _words(
-    "description email id ids key mail name note notes phone sku street subject text title token uri url user username "
-    "uuid"
+    "description email id ids key mail name note notes phone pk sk sku street subject text title token uri url user "
+    "username uuid"
 )
 
 MONEY = _words(

@@ -71,6 +71,10 @@ def test_at_most_three_groups_those_with_the_fewest_values() -> None:
         ("customerId", ["a", "b"]),
         ("email", ["a", "b"]),
         ("birthDate", ["1971-08-07", "1972-08-07"]),
+        ("createdAt", ["20.11.2026", "21.11.2026"]),
+        ("lastSeen", ["Sat, 21 Nov 2026 10:00:00 GMT", "Sun, 22 Nov 2026 10:00:00 GMT"]),
+        ("GSI1PK", ["CUSTOMER#1", "CUSTOMER#2"]),
+        ("gsi1sk", ["a", "b"]),
         ("tags", [{"a"}, {"b"}]),
         ("rating", [1, 2, 3]),
     ],
@@ -173,6 +177,7 @@ def test_a_text_says_when_as_a_date_or_with_a_time_and_a_zone(text: str) -> None
         ("at", [12]),
         ("at", [int(NOW) - 60, None, None]),
         ("at", [int(NOW) - 60, "soon"]),
+        ("at", ["1951-08-07"]),
     ],
 )
 def test_what_says_no_when(name: str, values: Sequence[Any]) -> None:
