@@ -64,9 +64,6 @@ function Navigation() {
     <nav class={styles.nav} aria-label="Console">
       <ul class={styles.links}>
         <Item href="/" icon={<OverviewIcon />} label="Overview" />
-        {dashboards.data?.map(({ name, title }) => (
-          <Item key={name} href={`/dashboards/${encodeURIComponent(name)}`} icon={<ChartIcon />} label={title} />
-        ))}
         <Item
           href={first === undefined ? "/search" : `/search/${encodeURIComponent(first)}`}
           under="/search"
@@ -74,6 +71,9 @@ function Navigation() {
           label="Search"
         />
         <Item href="/sql" icon={<SqlIcon />} label="SQL" />
+        {dashboards.data?.map(({ name, title }) => (
+          <Item key={name} href={`/dashboards/${encodeURIComponent(name)}`} icon={<ChartIcon />} label={title} />
+        ))}
       </ul>
     </nav>
   );
@@ -98,7 +98,9 @@ function Item({ href, under, icon, label }: ItemProps) {
         aria-current={current ? "page" : undefined}
       >
         {icon}
-        <span class={styles.label}>{label}</span>
+        <span class={styles.label} title={label}>
+          {label}
+        </span>
       </a>
     </li>
   );

@@ -30,6 +30,14 @@ export function formatDelta(delta: string, look: NumberLook = {}): string {
   return delta.startsWith("-") ? `−${text}` : `+${text}`;
 }
 
+/** More of a text is not read in a list, and a megabyte of it would stop the page. */
+const MOST_SHOWN = 300;
+
+/** The beginning of a long text. */
+export function shorten(text: string): string {
+  return text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : text;
+}
+
 /** How many decimals a number has. */
 export function decimalsOf(number: Numeric | string): number {
   return new Big(number.toString()).toFixed().split(".")[1]?.length ?? 0;

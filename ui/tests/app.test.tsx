@@ -28,9 +28,9 @@ describe("the frame", () => {
     const links = screen.getByRole("navigation").querySelectorAll("a");
     expect([...links].map((link) => link.getAttribute("href"))).toEqual([
       "/",
-      "/dashboards/a%20night",
       "/search/donations",
       "/sql",
+      "/dashboards/a%20night",
     ]);
     expect(screen.getByRole("link", { current: "page" }).textContent).toBe("Overview");
 

@@ -19,3 +19,8 @@ it("lets other attributes begin anew, and is grey after the eighth", () => {
   expect(countries.map(colorToken).slice(-2)).toEqual(["--series-8", "--series-rest"]);
   expect(colorToken("never seen")).toBe("--series-rest");
 });
+
+it("gives what is not grouped the accent, which no group has", () => {
+  giveColors("", ["{}"]);
+  expect(colorToken("{}")).toBe("--accent");
+});

@@ -1,5 +1,6 @@
 /** Asking the server, with exact numbers and its one shape of errors. */
 
+import { noteTime } from "./clock";
 import { type Json, parseJson, writeJson } from "./json";
 
 /** What went wrong and what to do, in the server's words wherever it answered. */
@@ -46,8 +47,20 @@ export function post<T>(url: string, body: unknown, options: RequestOptions = {}
   return ask<T>(url, { ...options, method: "POST", headers, body: writeJson(body) });
 }
 
+/** The head of an answer that is OK. @throws ApiError; an aborted request rejects with the signal's own reason. */
+export async function request(url: string, init: RequestInit): Promise<Response> {
+  const sent = Date.now();
+  const response = await fetch(url, init).catch((reason: unknown) => {
+    if (init.signal?.aborted) throw init.signal.reason;
+    throw unreachable(reason);
+  });
+  noteTime(response, sent);
+  if (!response.ok) throw await errorOf(response);
+  return response;
+}
+
 /** The error in an answer that is not OK, whoever wrote it. */
-export async function errorOf(response: Response): Promise<ApiError> {
+async function errorOf(response: Response): Promise<ApiError> {
   const text = await response.text();
   try {
     const { error } = parseJson(text) as { error: { code: string; message: string; hint: string } };
@@ -64,12 +77,7 @@ export function asApiError(thrown: unknown): ApiError {
 }
 
 async function ask<T>(url: string, init: RequestInit): Promise<T> {
-  const response = await fetch(url, init).catch((reason: unknown) => {
-    if (init.signal?.aborted) throw init.signal.reason;
-    throw unreachable(reason);
-  });
-  if (!response.ok) throw await errorOf(response);
-  return read(response) as Promise<T>;
+  return read(await request(url, init)) as Promise<T>;
 }
 
 async function read(response: Response): Promise<Json> {

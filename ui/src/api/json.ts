@@ -37,6 +37,11 @@ export function isNested(value: Json): value is Nested {
   return typeof value === "object" && value !== null && !isNumeric(value);
 }
 
+/** What a map itself has under a name: documents may use any name, `constructor` too. */
+export function own<Value>(map: Readonly<Record<string, Value>>, name: string): Value | undefined {
+  return Object.hasOwn(map, name) ? map[name] : undefined;
+}
+
 /** The nearest double: for places on a scale, never for what is read. */
 export function toDouble(value: Numeric | string): number {
   return Number(value.toString());

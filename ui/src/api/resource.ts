@@ -2,6 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { type ApiError, asApiError, type RequestOptions } from "./client";
+import { isWorthRepeating } from "./repeating";
 
 export interface Resource<T> {
   /** The last answer; stays while a newer one is awaited or failed. */
@@ -13,8 +14,11 @@ export interface Resource<T> {
 
 type Load<T> = (options: RequestOptions) => Promise<T>;
 
+/** A screen on a wall has nobody who presses "Try again". */
+const RETRY_MS = 5_000;
+
 /**
- * Ask once per `key`, and again `every` milliseconds after each answer.
+ * Ask once per `key`, again `every` milliseconds after each answer, and after errors that may pass.
  *
  * A new key forgets the answer to the old one.
  */
@@ -32,7 +36,9 @@ export function useResource<T>(key: string, load: Load<T>, every?: number): Reso
     const settle = (change: { data: T } | { error: ApiError }) => {
       if (aborter.signal.aborted) return;
       setHeld((before) => (before.key === key ? { key, ...kept(before), ...change } : { key, ...change }));
-      if (every !== undefined) timer = setTimeout(reload, every);
+      const passing = "error" in change && isWorthRepeating(change.error) ? RETRY_MS : undefined;
+      const wait = every ?? passing;
+      if (wait !== undefined) timer = setTimeout(reload, wait);
     };
     load({ signal: aborter.signal }).then(
       (data) => settle({ data }),

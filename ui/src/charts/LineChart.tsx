@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { formatNumber, type NumberLook } from "../format";
+import { Painter } from "../live/painter";
 import { themeChanges } from "../theme";
 import { resolveToken } from "./colors";
 import type { ECharts } from "./echarts";
@@ -62,10 +63,14 @@ export function LineChart({ title, line, look }: LineChartProps) {
   );
 }
 
+/** Drawing takes at most this part of the time, so that a day of many series leaves room for keys and clicks. */
+const MOST_SHARE = 0.1;
+
 /** ECharts on an element, redrawn when data, theme or size change. */
 function useChart(frame: { current: HTMLDivElement | null }, line: Timeline, look: NumberLook) {
   const chart = useRef<ECharts | null>(null);
   const draw = useRef(() => {});
+  const brush = useRef<Painter>(undefined);
   draw.current = () => {
     const width = frame.current?.clientWidth ?? 0;
     if (!chart.current || width === 0) return;
@@ -73,11 +78,14 @@ function useChart(frame: { current: HTMLDivElement | null }, line: Timeline, loo
     const rem = Number.parseFloat(fontSize);
     const option = lineOption(line, look, { color: resolveToken, font, rem, width });
     chart.current.setOption(option, { replaceMerge: ["series"], silent: true });
+    chart.current.getZr().flush();
   };
 
   useEffect(() => {
     let gone = false;
-    const redraw = () => draw.current();
+    const painter = new Painter(() => draw.current(), MOST_SHARE);
+    brush.current = painter;
+    const redraw = () => painter.ask();
     const resized = new ResizeObserver(() => {
       chart.current?.resize();
       redraw();
@@ -93,11 +101,12 @@ function useChart(frame: { current: HTMLDivElement | null }, line: Timeline, loo
       gone = true;
       themeChanges.removeEventListener("change", redraw);
       resized.disconnect();
+      painter.close();
       chart.current?.dispose();
     };
   }, [frame]);
 
-  useEffect(() => draw.current());
+  useEffect(() => brush.current?.ask());
   return chart;
 }
 

@@ -4,6 +4,8 @@ import { themeChanges } from "../theme";
 
 /** More series than this cannot be told apart by colour. */
 export const SLOTS = 8;
+/** The key of what is not grouped: it has the accent, as it is none of the groups that have colours. */
+const UNGROUPED = "{}";
 const given = new Map<string, number>();
 const dimensions = new Map<string, number>();
 
@@ -17,7 +19,7 @@ const dimensions = new Map<string, number>();
  */
 export function giveColors(dimension: string, series: readonly string[]): void {
   for (const key of [...series].sort()) {
-    if (given.has(key)) continue;
+    if (given.has(key) || key === UNGROUPED) continue;
     const slot = (dimensions.get(dimension) ?? 0) + 1;
     dimensions.set(dimension, slot);
     given.set(key, slot);
@@ -32,6 +34,7 @@ export function inColorOrder<Series extends { key: string }>(series: readonly Se
 
 /** The token of a series' colour; grey for what came after the last colour was given. */
 export function colorToken(series: string): string {
+  if (series === UNGROUPED) return "--accent";
   const slot = given.get(series) ?? SLOTS + 1;
   return slot <= SLOTS ? `--series-${slot}` : "--series-rest";
 }
@@ -51,6 +54,8 @@ export function resolveToken(token: string): string {
 function measure(token: string): string {
   const probe = document.createElement("span");
   probe.style.color = `var(${token})`;
+  // A canvas tells series apart by their colours alone, also where the system forces its own on the page.
+  probe.style.setProperty("forced-color-adjust", "none");
   document.body.append(probe);
   const { color } = getComputedStyle(probe);
   probe.remove();

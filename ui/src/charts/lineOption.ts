@@ -28,7 +28,7 @@ export function lineOption(line: Timeline, look: NumberLook, ink: Ink): ChartOpt
   const ticks = timeTicks(start, end, ink.width / (5 * ink.rem));
   return {
     animation: false,
-    grid: { left: 0, right: direct ? 6 * ink.rem : 0.75 * ink.rem, top: 0.75 * ink.rem, bottom: 0, containLabel: true },
+    grid: { left: 0, right: direct ? 6 * ink.rem : 0.75 * ink.rem, top: 1.5 * ink.rem, bottom: 0, containLabel: true },
     xAxis: {
       type: "time",
       min: start,
@@ -59,7 +59,9 @@ export function lineOption(line: Timeline, look: NumberLook, ink: Ink): ChartOpt
       step: "end",
       itemStyle: { color: ink.color(tokenOf(series)) },
       ...(line.totals ? stacked(line, series, ink) : { lineStyle: { width: 2 } }),
-      ...(direct && { endLabel: { ...text, show: true, formatter: "{a}" } }),
+      ...(direct && {
+        endLabel: { ...text, show: true, formatter: "{a}", width: 5 * ink.rem, overflow: "truncate" as const },
+      }),
       ...(index === 0 && { markArea: openBucket(line, end, ink, text) }),
     })),
   };
@@ -90,7 +92,15 @@ function openBucket(line: Timeline, end: number, ink: Ink, text: { color: string
   return {
     silent: true,
     itemStyle: { color: ink.color("--text-muted"), opacity: 0.16 },
-    label: { ...text, show: true, position: "insideTopRight" as const, formatter: "still open", distance: 4 },
+    // Above the plot, where no value hides it.
+    label: {
+      ...text,
+      show: true,
+      position: ["100%", -0.25 * text.fontSize] as [string, number],
+      align: "right" as const,
+      verticalAlign: "bottom" as const,
+      formatter: "still open",
+    },
     data: [[{ xAxis: line.times.at(-1) ?? 0 }, { xAxis: end }]] as [{ xAxis: number }, { xAxis: number }][],
   };
 }

@@ -10,12 +10,18 @@ export interface Freshness {
   detail?: string;
 }
 
-/** The live dot with its words. */
-export function Fresh({ level, text, detail }: Freshness) {
+/** The live dot with its words; `brief`: the dot, as the words stand elsewhere for all of a page. */
+export function Fresh({ level, text, detail, brief = false }: Freshness & { brief?: boolean }) {
+  const whole = detail ? `${text}: ${detail}` : text;
   return (
-    <span class={classes(styles.fresh, styles[level])} data-level={level} title={detail}>
+    <span
+      class={classes(styles.fresh, styles[level], brief && styles.brief)}
+      data-level={level}
+      data-brief={brief || undefined}
+      title={brief ? whole : detail}
+    >
       <span class={styles.dot} aria-hidden="true" />
-      {text}
+      <span class={brief ? "unseen" : undefined}>{text}</span>
     </span>
   );
 }

@@ -5,7 +5,7 @@
  * not notice a stream that went silent (a laptop that slept). This closes both holes and finds out why.
  */
 
-import { type ApiError, asApiError, errorOf } from "../api/client";
+import { ApiError, asApiError, request } from "../api/client";
 import { parseJson } from "../api/json";
 import { EVENT_TYPES, type LiveEvent, liveEvent } from "./events";
 
@@ -105,12 +105,16 @@ export class Connection {
 /** Why a stream is refused; undefined where it is not any more. */
 async function refusal(url: string, signal: AbortSignal): Promise<ApiError | undefined> {
   const attempt = new AbortController();
+  const patience = AbortSignal.timeout(SILENCE_MS);
   try {
-    const response = await fetch(url, { signal: AbortSignal.any([signal, attempt.signal]) });
-    if (!response.ok) return await errorOf(response);
+    await request(url, { signal: AbortSignal.any([signal, attempt.signal, patience]) });
     attempt.abort(); // it streams again, and would without end
     return undefined;
   } catch (thrown) {
-    return asApiError(thrown);
+    return patience.aborted ? silent() : asApiError(thrown);
   }
+}
+
+function silent(): ApiError {
+  return new ApiError("The server does not answer.", 0, "unreachable", "Is `dynalens up` still running?");
 }

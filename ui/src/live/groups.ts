@@ -3,6 +3,7 @@
 import Big from "big.js";
 import { type Json, type Numeric, toDouble, writeJson } from "../api/json";
 import type { GroupBy } from "../api/types";
+import { shorten } from "../format";
 import type { MetricState } from "./metric";
 
 /** The member of a group that says which bucket of time it is. */
@@ -25,13 +26,13 @@ export const dimensionOf = ({ groups: [first] }: MetricState): string =>
 /** A group in words: its values, those that are no text as JSON. */
 export function groupLabel(group: GroupBy): string {
   const parts = Object.values(group).map(valueLabel);
-  return parts.length === 0 ? "All" : parts.join(" · ");
+  return parts.length === 0 ? "All" : shorten(parts.join(" · "));
 }
 
 function valueLabel(value: Json): string {
   if (value === null) return "None";
   if (value === "") return "Empty";
-  return typeof value === "string" ? value : writeJson(value);
+  return typeof value === "string" && value.trim() !== "" ? value : writeJson(value);
 }
 
 export interface Bar {

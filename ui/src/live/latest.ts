@@ -1,7 +1,7 @@
 /** The newest documents of a collection: what a search found, kept up to date by what is heard after it. */
 
 import Big from "big.js";
-import { isNumeric, type Json } from "../api/json";
+import { isNumeric, type Json, own } from "../api/json";
 import type { Document, Hit } from "../api/types";
 import type { DocumentChange } from "./events";
 
@@ -94,7 +94,7 @@ export class LatestFold {
   /** Newest first; among equals the one heard last. */
   private compare(one: LatestRow, other: LatestRow): number {
     const { by } = this.query;
-    return by === null ? 0 : compareJson(other.document[by], one.document[by]);
+    return by === null ? 0 : compareJson(own(other.document, by), own(one.document, by));
   }
 }
 

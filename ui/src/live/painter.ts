@@ -1,18 +1,22 @@
-/** Paints at most ten times a second, however often it is asked to, and never while the page is hidden. */
+/** Paints at most ten times a second, less often where that takes long, and never while the page is hidden. */
 
 export const PAINT_EVERY_MS = 100;
 
 export class Painter {
-  private last = Number.NEGATIVE_INFINITY;
+  private next = Number.NEGATIVE_INFINITY;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private frame: number | undefined;
 
-  constructor(private readonly paint: () => void) {}
+  /** @param most The part of the time that painting may take. */
+  constructor(
+    private readonly paint: () => void,
+    private readonly most = 1,
+  ) {}
 
   /** There is something new to show. */
   ask(): void {
     if (this.timer !== undefined || this.frame !== undefined) return;
-    const wait = this.last + PAINT_EVERY_MS - performance.now();
+    const wait = this.next - performance.now();
     if (wait > 0) this.timer = setTimeout(() => this.request(), wait);
     else this.request();
   }
@@ -26,8 +30,9 @@ export class Painter {
     this.timer = undefined;
     this.frame = requestAnimationFrame(() => {
       this.frame = undefined;
-      this.last = performance.now();
+      const start = performance.now();
       this.paint();
+      this.next = start + Math.max(PAINT_EVERY_MS, (performance.now() - start) / this.most);
     });
   }
 }

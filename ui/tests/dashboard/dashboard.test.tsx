@@ -73,7 +73,7 @@ describe("a dashboard", () => {
     const goal = within(panel("Raised")).getByRole("progressbar");
     expect(goal.getAttribute("aria-valuenow")).toBe("61.7");
     expect(goal.getAttribute("aria-valuetext")).toMatch(/61.7% of .*100.00.*38.25.* to go/);
-    expect(within(panel("Raised")).getByText(/ms ago/).dataset.level).toBe("live");
+    expect(within(panel("Raised")).getByTitle(/ms ago/).dataset.level).toBe("live");
   });
 
   it("shows bars by size with their exact values", async () => {

@@ -1,3 +1,4 @@
+import { LosslessNumber } from "lossless-json";
 import { describe, expect, it } from "vitest";
 import { lineOption, timeTicks } from "../../src/charts/lineOption";
 import { REST, timeline } from "../../src/charts/timeline";
@@ -64,6 +65,20 @@ describe("the drawing", () => {
       data: [[{ xAxis: Date.parse(at(49)) }, { xAxis: Date.parse(at(50)) }]],
     });
     expect(yAxis.min).toBeUndefined();
+  });
+
+  it("adds up exactly, whether doubles could or not", () => {
+    const sums = (one: string, other: string) =>
+      timeline(
+        state([
+          { group: { time: at(49), p: "a" }, values: { count: new LosslessNumber(one) } },
+          { group: { time: at(49), p: "b" }, values: { count: new LosslessNumber(other) } },
+        ]),
+        query,
+      ).totals?.at(-1);
+    expect(sums("2", "40")).toBe("42");
+    expect(sums("0.1", "0.2")).toBe("0.3");
+    expect(sums("999999999999999", "9007199254740993")).toBe("10007199254740992");
   });
 
   it("leaves direct labels to the legend where there is no room", () => {

@@ -82,6 +82,19 @@ describe("the search page", () => {
     expect(await screen.findByRole("button", { name: "hats11" })).toBeTruthy();
   });
 
+  test("shows fields whose names every object inherits, and texts that run the other way", async () => {
+    server.hits = ['{"id": "1", "score": 1, "document": {"constructor": "mine", "toString": "too"}, "highlight": {}}'];
+    open("/search/products?q=x");
+    expect((await screen.findByText("mine")).className).toContain("value");
+    screen.getByText("too");
+  });
+
+  test("shows the beginning of a text that is too long to read", async () => {
+    server.hits = [`{"id": "1", "score": 1, "document": {"note": "${"x".repeat(400_000)}"}}`];
+    open("/search/products?q=x");
+    expect((await screen.findByText(/^x+…$/)).textContent).toHaveLength(301);
+  });
+
   test("opens the first collection where the address names none", async () => {
     open("/search");
     await waitFor(() => expect(location.pathname).toBe("/search/products"));

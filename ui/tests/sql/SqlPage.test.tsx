@@ -8,10 +8,13 @@ import SqlPage from "../../src/pages/sql";
 // jsdom calls itself Safari, for which the editor reads selections in a way that jsdom has not.
 vi.hoisted(() => Object.defineProperty(navigator, "vendor", { value: "" }));
 
-const COLUMNS = '[["_id", "String"], ["platform", "Nullable(String)"], ["from", "Nullable(Decimal(38, 9))"]]';
+const COLUMNS =
+  '[["_id", "String"], ["email", "Nullable(String)"], ["platform", "Nullable(String)"], ["from", "Nullable(Decimal(38, 9))"]]';
 const THREE_ROWS =
   '{"columns": [{"name": "name", "type": "Nullable(String)"}, {"name": "n", "type": "Decimal(38, 9)"}],' +
   ' "rows": [["a", 12345678901234567890.5], ["", null], [null, 0.1]], "statistics": {"elapsed_ms": 4.2, "rows_read": 7}}';
+
+const SAMPLED = '{"columns": [], "rows": [[1000, 990, 5]], "statistics": {}}';
 
 interface Server {
   collections: string[];
@@ -163,11 +166,12 @@ describe("the SQL page", () => {
   });
 
   test("begins with examples of what is there", async () => {
+    server.answer = async (query) => new Response(query.includes("uniqExact") ? SAMPLED : THREE_ROWS);
     open();
     fireEvent.click(await screen.findByRole("button", { name: /donations by platform/ }));
     await screen.findByRole("grid");
-    expect(queries[0]).toContain("GROUP BY platform");
-    expect(editor().state.doc.toString()).toBe(queries[0]);
+    expect(queries.at(-1)).toContain("GROUP BY platform");
+    expect(editor().state.doc.toString()).toBe(queries.at(-1));
   });
 
   test("has nothing that axe objects to", async () => {

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { columnsFor } from "../../src/pages/sql/completion";
 import { examplesOf } from "../../src/pages/sql/examples";
 import { forget, readHistory, remember } from "../../src/pages/sql/history";
@@ -29,7 +29,12 @@ test.each([
 });
 
 test("examples are made of what is there", () => {
-  expect(examplesOf([DONATIONS, ORDERS]).map(({ query }) => query)).toEqual([
+  expect(
+    examplesOf([
+      { ...DONATIONS, kind: "platform" },
+      { ...ORDERS, kind: undefined },
+    ]).map(({ query }) => query),
+  ).toEqual([
     "SELECT *\nFROM donations\nLIMIT 100",
     "SELECT platform, count() AS documents\nFROM donations\nGROUP BY platform\nORDER BY documents DESC\nLIMIT 20",
     "SELECT min(`from`) AS least, avg(`from`) AS average, max(`from`) AS most\nFROM `order-lines`",
@@ -47,27 +52,37 @@ describe("the history", () => {
   beforeEach(() => localStorage.clear());
 
   test("has each query once, the last one first", () => {
-    remember(localStorage, "SELECT 1");
-    remember(localStorage, "SELECT 2");
-    expect(remember(localStorage, " SELECT 1 ")).toEqual(["SELECT 1", "SELECT 2"]);
-    expect(readHistory(localStorage)).toEqual(["SELECT 1", "SELECT 2"]);
+    remember("SELECT 1");
+    remember("SELECT 2");
+    expect(remember(" SELECT 1 ")).toEqual(["SELECT 1", "SELECT 2"]);
+    expect(readHistory()).toEqual(["SELECT 1", "SELECT 2"]);
   });
 
   test("keeps the last 30", () => {
     for (let number = 0; number < 40; number++) {
-      remember(localStorage, `SELECT ${number}`);
+      remember(`SELECT ${number}`);
     }
-    expect(readHistory(localStorage)).toHaveLength(30);
+    expect(readHistory()).toHaveLength(30);
   });
 
   test("can be forgotten", () => {
-    remember(localStorage, "SELECT 1");
-    forget(localStorage);
-    expect(readHistory(localStorage)).toEqual([]);
+    remember("SELECT 1");
+    forget();
+    expect(readHistory()).toEqual([]);
+  });
+
+  test("does without a browser that keeps nothing", () => {
+    vi.spyOn(globalThis, "localStorage", "get").mockImplementation(() => {
+      throw new DOMException("denied", "SecurityError");
+    });
+    expect(remember("SELECT 1")).toEqual(["SELECT 1"]);
+    expect(readHistory()).toEqual([]);
+    forget();
+    vi.restoreAllMocks();
   });
 
   test.each(["nonsense", "{}", "[1]"])("reads %s as none", (kept) => {
     localStorage.setItem("dynalens.sql.history", kept);
-    expect(readHistory(localStorage)).toEqual([]);
+    expect(readHistory()).toEqual([]);
   });
 });

@@ -1,7 +1,9 @@
+import { useRef } from "preact/hooks";
 import { toDouble } from "../../api/json";
 import { addressOf } from "../../api/routes";
 import type { BarsPanel as BarsSettings } from "../../api/types";
 import { colorToken, giveColors, SLOTS } from "../../charts/colors";
+import { useRoom } from "../../components/useRoom";
 import { formatNumber, type NumberLook } from "../../format";
 import { type Bar, bars, dimensionOf, isAverage } from "../../live/groups";
 import styles from "./BarsPanel.module.css";
@@ -11,6 +13,8 @@ import { type Sheet, textCell } from "./sheet";
 
 /** More bars than this are in the table alone. */
 const MOST_BARS = 10;
+/** The least height of a row, as the style sheet has it, in rem. */
+const ROW = 2.25;
 
 /** One bar per group from zero, largest first, each with its exact value. */
 export function BarsPanel({ panel, ...watching }: Watching & { panel: BarsSettings }) {
@@ -42,9 +46,10 @@ export function BarsPanel({ panel, ...watching }: Watching & { panel: BarsSettin
       json={addressOf.metric(panel.metric)}
       sheet={all && (() => sheet(all))}
       empty={all?.length === 0}
+      class={styles.panel}
       inexact={all?.some(({ exact }) => !exact)}
     >
-      <Bars bars={all ?? []} look={look} tokenOf={tellsApart ? colorToken : () => "--accent"} />
+      <Bars bars={all ?? []} look={look} wall={watching.wall} tokenOf={tellsApart ? colorToken : () => "--accent"} />
     </PanelFrame>
   );
 }
@@ -52,18 +57,20 @@ export function BarsPanel({ panel, ...watching }: Watching & { panel: BarsSettin
 interface BarsProps {
   bars: readonly Bar[];
   look: NumberLook;
+  wall: boolean;
   /** The colour of a bar by its key. */
   tokenOf: (key: string) => string;
 }
 
-function Bars({ bars: all, look, tokenOf }: BarsProps) {
-  const shown = all.slice(0, MOST_BARS);
+function Bars({ bars: all, look, wall, tokenOf }: BarsProps) {
+  const list = useRef<HTMLUListElement>(null);
+  const shown = all.slice(0, Math.min(MOST_BARS, useRoom(list, wall, ROW)));
   const doubles = shown.map(({ value }) => toDouble(value));
   const least = Math.min(0, ...doubles);
   const span = Math.max(0, ...doubles) - least || 1;
   return (
     <>
-      <ul class={styles.bars}>
+      <ul ref={list} class={styles.bars}>
         {shown.map(({ key, label, value }, index) => (
           <li key={key} class={styles.row}>
             <span class={styles.label} title={label}>
@@ -78,11 +85,14 @@ function Bars({ bars: all, look, tokenOf }: BarsProps) {
           </li>
         ))}
       </ul>
-      {all.length > MOST_BARS && (
-        <p class={styles.more}>{`${all.length - MOST_BARS} smaller ones are in the table (t)`}</p>
-      )}
+      {all.length > shown.length && <More count={all.length - shown.length} wall={wall} />}
     </>
   );
+}
+
+function More({ count, wall }: { count: number; wall: boolean }) {
+  const where = wall ? "" : count === 1 ? " is in the table (t)" : " are in the table (t)";
+  return <p class={styles.more}>{`${formatNumber(count)} ${count === 1 ? "smaller one" : "smaller ones"}${where}`}</p>;
 }
 
 function place(value: number, least: number, span: number, token: string) {

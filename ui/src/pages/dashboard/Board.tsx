@@ -2,9 +2,12 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { useLocation } from "preact-iso";
 import type { Dashboard, DashboardPanel } from "../../api/types";
 import { LinkButton } from "../../components/Button";
+import { Fresh, type Freshness } from "../../components/Fresh";
 import { WallIcon } from "../../components/icons";
 import { Segmented } from "../../components/Segmented";
-import { Empty } from "../../components/State";
+import { Empty, Notice } from "../../components/State";
+import { isTyping } from "../../components/shortcuts";
+import { freshness } from "../../live/freshness";
 import type { Topics } from "../../live/live";
 import { useClock } from "../../live/useClock";
 import { useLive } from "../../live/useLive";
@@ -21,10 +24,11 @@ const MOST_LARGE = 5;
 
 /** A dashboard's panels over one live stream. */
 export function Board({ dashboard, wall }: { dashboard: Dashboard; wall: boolean }) {
-  const topics = useMemo(() => topicsOf(dashboard.panels), [dashboard]);
+  // The same panels, read again, are watched by the same stream.
+  const topics = useMemo(() => topicsOf(dashboard.panels), [JSON.stringify(dashboard.panels)]);
   const view = useLive(topics);
   const [tables, showAsTable] = useTables(dashboard.panels.length);
-  useClock();
+  const now = useClock();
   useWall(wall, dashboard.panels.length);
   const { path, query, route } = useLocation();
   const every = dashboard.panels.flatMap((panel) => (panel.show === "line" ? [panel.every_seconds * 1000] : []));
@@ -34,10 +38,12 @@ export function Board({ dashboard, wall }: { dashboard: Dashboard; wall: boolean
   if (dashboard.panels.length === 0) {
     return <Empty title="This dashboard has no panels">Add some to its `panels` in dynalens.yaml.</Empty>;
   }
+  const shared = sharedFreshness(dashboard.panels.map((panel) => freshness(view, subjectOf(panel), now)));
   const panels = dashboard.panels.map((panel, index) => (
     <AnyPanel
       key={`${index} ${panel.title}`}
-      {...{ panel, view, rangeMs: range.ms }}
+      {...{ panel, view, now, wall, rangeMs: range.ms }}
+      brief={shared !== undefined}
       name={String(index)}
       inTable={tables[index] ?? false}
       onTable={(inTable) => showAsTable(index, inTable)}
@@ -52,7 +58,9 @@ export function Board({ dashboard, wall }: { dashboard: Dashboard; wall: boolean
           <a class={styles.leave} href={path}>
             Leave the wall view
           </a>
+          {shared && <Fresh {...shared} />}
         </header>
+        <Reason fresh={shared} />
         <div class={styles.wallNumbers}>{panels.filter(isNumber)}</div>
         <div class={styles.wallPanels}>{panels.filter((panel, index) => !isNumber(panel, index))}</div>
       </div>
@@ -62,6 +70,7 @@ export function Board({ dashboard, wall }: { dashboard: Dashboard; wall: boolean
     <>
       <header class={styles.header}>
         <h1>{dashboard.title}</h1>
+        {shared && <Fresh {...shared} />}
         <p class="unseen" role="status">
           {view?.connection.phase === "reconnecting" ? "The connection was lost. Figures may be out of date." : ""}
         </p>
@@ -73,13 +82,24 @@ export function Board({ dashboard, wall }: { dashboard: Dashboard; wall: boolean
             onChange={(value) => route(`${path}?range=${value}`, true)}
           />
         )}
-        <LinkButton href={`${path}?wall`} look="quiet" title="For a screen on the wall">
+        <LinkButton href={`${path}?wall`} look="quiet" title="For a screen on the wall" class={styles.toWall}>
           <WallIcon />
           Wall
         </LinkButton>
       </header>
+      <Reason fresh={shared} />
       <div class={styles.panels}>{panels}</div>
     </>
+  );
+}
+
+/** Why nothing on the page is up to date, where the words beside the dot leave that open. */
+function Reason({ fresh }: { fresh: Freshness | undefined }) {
+  if (fresh?.level !== "bad" || !fresh.detail) return null;
+  return (
+    <div class={styles.reason}>
+      <Notice look="bad">{fresh.detail}</Notice>
+    </div>
   );
 }
 
@@ -94,6 +114,13 @@ function AnyPanel({ panel, rangeMs, ...watching }: Watching & { panel: Dashboard
     case "latest":
       return <LatestPanel panel={panel} {...watching} />;
   }
+}
+
+const subjectOf = (panel: DashboardPanel): string => (panel.show === "latest" ? panel.collection : panel.metric);
+
+/** What is to be said once, where all panels would say the same. */
+function sharedFreshness([first, ...others]: readonly Freshness[]): Freshness | undefined {
+  return others.every(({ level, text }) => level === first?.level && text === first.text) ? first : undefined;
 }
 
 function topicsOf(panels: readonly DashboardPanel[]): Topics {
@@ -120,7 +147,7 @@ function useTables(count: number): [readonly boolean[], (index: number, inTable:
   const [tables, setTables] = useState<readonly boolean[]>(() => new Array(count).fill(false));
   useEffect(() => {
     const turn = (event: KeyboardEvent) => {
-      if (event.key !== "t" || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+      if (event.key !== "t" || event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) return;
       const focused = document.activeElement?.closest<HTMLElement>("[data-panel]")?.dataset.panel;
       setTables((before) =>
         focused === undefined ? before.map(() => !before.every(Boolean)) : turned(before, Number(focused)),
@@ -133,9 +160,3 @@ function useTables(count: number): [readonly boolean[], (index: number, inTable:
 }
 
 const turned = (tables: readonly boolean[], index: number) => tables.with(index, !tables[index]);
-
-function isTyping(target: EventTarget | null): boolean {
-  return (
-    target instanceof HTMLElement && target.matches("input:not([type=radio]), textarea, select, [contenteditable=true]")
-  );
-}

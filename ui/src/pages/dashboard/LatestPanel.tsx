@@ -1,10 +1,11 @@
-import { isNumeric, type Json, writeJson } from "../../api/json";
+import { useRef } from "preact/hooks";
+import { serverNow } from "../../api/clock";
+import { isNumeric, type Json, own, writeJson } from "../../api/json";
 import { addressOf } from "../../api/routes";
 import type { LatestPanel as LatestSettings } from "../../api/types";
-import { classes } from "../../components/classes";
 import { DataTable } from "../../components/DataTable";
 import { Notice } from "../../components/State";
-import { decimalsOf, formatAgo, formatMoment, formatNumber } from "../../format";
+import { decimalsOf, formatAgo, formatMoment, formatNumber, shorten } from "../../format";
 import type { LatestQuery, LatestRow } from "../../live/latest";
 import { latestKey } from "../../live/live";
 import styles from "./LatestPanel.module.css";
@@ -26,7 +27,7 @@ export function LatestPanel({ panel, ...watching }: Watching & { panel: LatestSe
   const query = latestQuery(panel);
   const rows = watching.view?.latest.get(latestKey(query));
   const error = watching.view?.latestErrors.get(latestKey(query));
-  const columns = columnsOf(rows ?? [], panel.fields, sort);
+  const columns = useSteady(columnsOf(rows ?? [], panel.fields, sort));
   return (
     <PanelFrame
       {...watching}
@@ -45,11 +46,16 @@ export function LatestPanel({ panel, ...watching }: Watching & { panel: LatestSe
           title: column.field,
           numeric: column.numeric || column.field === sort,
           cell: ({ document }: LatestRow) =>
-            column.field === sort ? <When value={document[sort]} /> : shownText(document[column.field], column),
+            column.field === sort ? (
+              <When value={own(document, sort)} />
+            ) : (
+              shownText(own(document, column.field), column)
+            ),
         }))}
         rows={rows ?? []}
+        fitted={watching.wall}
         rowKey={({ id }) => id}
-        rowClass={({ arrived }) => classes(styles.row, arrived && styles.arrived)}
+        rowClass={({ arrived }) => (arrived ? styles.arrived : undefined)}
       />
     </PanelFrame>
   );
@@ -67,9 +73,19 @@ function columnsOf(rows: readonly LatestRow[], fields: readonly string[] | null,
   const named = fields?.length ? fields : fieldsOf(rows, sort);
   const shown = named.filter((field) => field !== sort);
   return [...shown, ...(sort === null ? [] : [sort])].map((field) => {
-    const numbers = rows.map(({ document }) => document[field]).filter(isNumeric);
+    const numbers = rows.map(({ document }) => own(document, field)).filter(isNumeric);
     const most = Math.max(0, ...numbers.map(decimalsOf));
     return { field, numeric: numbers.length > 0, decimals: most === 1 ? 2 : most };
+  });
+}
+
+/** Decimals that were needed once stay, so that a column does not change its look with the rows that pass through. */
+function useSteady(columns: readonly FieldColumn[]): readonly FieldColumn[] {
+  const most = useRef(new Map<string, number>());
+  return columns.map((column) => {
+    const decimals = Math.max(column.decimals, most.current.get(column.field) ?? 0);
+    most.current.set(column.field, decimals);
+    return { ...column, decimals };
   });
 }
 
@@ -77,7 +93,7 @@ function columnsOf(rows: readonly LatestRow[], fields: readonly string[] | null,
 function fieldsOf(rows: readonly LatestRow[], sort: string | null): string[] {
   const short = (value: Json | undefined) => typeof value !== "object" || isNumeric(value);
   return Object.keys(rows[0]?.document ?? {})
-    .filter((field) => field !== sort && rows.every(({ document }) => short(document[field])))
+    .filter((field) => field !== sort && rows.every(({ document }) => short(own(document, field))))
     .slice(0, MOST_FIELDS);
 }
 
@@ -87,8 +103,8 @@ function sheetOf(rows: readonly LatestRow[], columns: readonly FieldColumn[]): S
     rows: rows.map(({ id, document }) => ({
       key: id,
       cells: columns.map((column) => ({
-        shown: shownText(document[column.field], column),
-        exact: exactText(document[column.field]),
+        shown: shownText(own(document, column.field), column),
+        exact: exactText(own(document, column.field)),
       })),
     })),
   };
@@ -97,10 +113,10 @@ function sheetOf(rows: readonly LatestRow[], columns: readonly FieldColumn[]): S
 /** How long ago, where the value is a time; else the value. */
 function When({ value }: { value: Json | undefined }) {
   const time = timeOf(value);
-  if (time === undefined) return <>{exactText(value)}</>;
+  if (time === undefined) return <>{shorten(exactText(value))}</>;
   return (
     <time dateTime={new Date(time).toISOString()} title={formatMoment(time)} class={styles.when}>
-      {formatAgo(time, Date.now())}
+      {formatAgo(time, serverNow())}
     </time>
   );
 }
@@ -117,7 +133,7 @@ export function timeOf(value: Json | undefined): number | undefined {
 
 function shownText(value: Json | undefined, { decimals }: FieldColumn): string {
   // Whole numbers are as often names as amounts, so they stand as they are.
-  return isNumeric(value) && decimals > 0 ? formatNumber(value, { decimals }) : exactText(value);
+  return isNumeric(value) && decimals > 0 ? formatNumber(value, { decimals }) : shorten(exactText(value));
 }
 
 function exactText(value: Json | undefined): string {

@@ -1,3 +1,4 @@
+import { serverNow } from "../../api/clock";
 import { addressOf } from "../../api/routes";
 import type { LinePanel as LineSettings } from "../../api/types";
 import { giveColors, inColorOrder } from "../../charts/colors";
@@ -22,7 +23,8 @@ export function LinePanel({ panel, rangeMs, ...watching }: LinePanelProps) {
   const look = { unit: panel.unit, rounded: isAverage(panel.value) };
   const everyMs = panel.every_seconds * 1000;
   const line =
-    metric && colored(dimensionOf(metric), timeline(metric, { value: panel.value, everyMs, rangeMs, now: Date.now() }));
+    metric &&
+    colored(dimensionOf(metric), timeline(metric, { value: panel.value, everyMs, rangeMs, now: serverNow() }));
   return (
     <PanelFrame
       {...watching}
@@ -60,7 +62,9 @@ function Legend({ line }: { line: Timeline }) {
       {line.series.map((series) => (
         <li key={series.key} class={styles.series}>
           <Swatch token={tokenOf(series)} />
-          {series.label}
+          <span class={styles.name} title={series.label}>
+            {series.label}
+          </span>
         </li>
       ))}
       {!line.totals && line.folded > 0 && <li class={styles.series}>{`${line.folded} more in the JSON`}</li>}

@@ -14,6 +14,12 @@ import { type Sheet, type SheetRow, tabSeparated } from "./sheet";
 /** What every panel is given. */
 export interface Watching {
   view: View | undefined;
+  /** When ages are told, in the clock of `performance.now()`. */
+  now: number;
+  /** The page says how fresh all panels are, so that a dot is enough here. */
+  brief: boolean;
+  /** On a wall nothing scrolls: what has no room is left out. */
+  wall: boolean;
   /** Names the panel on its page. */
   name: string;
   inTable: boolean;
@@ -47,8 +53,24 @@ const MOST_ROWS = 200;
 
 /** The frame of every panel: freshness, table view, copy, the same data as JSON, and what to say when there is none. */
 export function PanelFrame(props: PanelFrameProps) {
-  const { view, name, inTable, onTable, title, detail, subject, json, sheet, copy, flush, class: extra } = props;
-  const fresh = freshness(view, subject, performance.now());
+  const {
+    view,
+    now,
+    brief,
+    name,
+    inTable,
+    onTable,
+    title,
+    detail,
+    subject,
+    json,
+    sheet,
+    empty,
+    copy,
+    flush,
+    class: extra,
+  } = props;
+  const fresh = freshness(view, subject, now);
   const actions = (
     <>
       <Button
@@ -80,9 +102,9 @@ export function PanelFrame(props: PanelFrameProps) {
     <Panel
       {...{ title, detail, name, actions }}
       class={extra}
-      flush={flush || (inTable && sheet !== undefined)}
+      flush={sheet !== undefined && !empty && (flush || inTable)}
       stale={isStale(view, fresh)}
-      fresh={<Fresh {...fresh} />}
+      fresh={<Fresh {...fresh} brief={brief} />}
     >
       {props.notice}
       {props.inexact && <Notice>Dead letters are missing from some figures: dynalens dlq list</Notice>}

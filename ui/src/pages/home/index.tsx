@@ -6,7 +6,7 @@ import { LinkButton } from "../../components/Button";
 import { Command } from "../../components/Copy";
 import { DataTable } from "../../components/DataTable";
 import { Fresh } from "../../components/Fresh";
-import { ChartIcon, JsonIcon, SearchIcon } from "../../components/icons";
+import { ChartIcon, JsonIcon } from "../../components/icons";
 import { Panel } from "../../components/Panel";
 import { Empty, Failure, Loading, Notice } from "../../components/State";
 import { formatNumber } from "../../format";
@@ -20,6 +20,7 @@ export default function Home() {
   const status = useResource("status", getStatus, EVERY_MS);
   const collections = useResource("collections", getCollections);
   const dashboards = useResource("dashboards", getDashboards);
+  const first = collections.data?.[0];
   const error = status.error ?? collections.error;
   const known = status.data && collections.data && { status: status.data, collections: collections.data };
   const reload = () => {
@@ -36,7 +37,14 @@ export default function Home() {
       <div class={styles.page}>
         <Panel title="Collections" flush actions={<Json href={addressOf.status} />} stale={error !== undefined}>
           {error && known && <Notice look="bad">{error.message} What is shown is from before.</Notice>}
-          {known && <Collections {...known} />}
+          {known && known.collections.length > 0 && <Collections {...known} />}
+          {known?.collections.length === 0 && (
+            <div class={styles.padded}>
+              <Empty title="There is no collection yet" command="dynalens check">
+                Name a table under `collections` in dynalens.yaml. This command then says whether everything is right.
+              </Empty>
+            </div>
+          )}
           {!known && !error && (
             <div class={styles.padded}>
               <Loading what="the collections" />
@@ -57,9 +65,11 @@ export default function Home() {
               <Dashboards dashboards={dashboards.data} />
             )}
           </Panel>
-          <Panel title="Where to go next">
-            <Next collection={collections.data?.[0]} />
-          </Panel>
+          {first && (
+            <Panel title="Where to go next">
+              <Next collection={first} />
+            </Panel>
+          )}
         </div>
       </div>
     </>
@@ -93,16 +103,6 @@ function Collections({ status, collections }: { status: Status; collections: Col
         { title: "Documents", cell: ({ name }) => formatNumber(documentsOf(status, name)), numeric: true },
         { title: "Freshness", cell: ({ name }) => <Fresh {...freshnessOf(status, name)} /> },
         { title: "Metrics", cell: ({ metrics }) => formatNumber(metrics.length), numeric: true, minor: true },
-        {
-          title: "Look into it",
-          minor: true,
-          cell: ({ name }) => (
-            <a href={searchPage(name)} class={styles.link} aria-label={`Search ${name}`}>
-              <SearchIcon />
-              Search
-            </a>
-          ),
-        },
       ]}
       rows={collections}
       rowKey={({ name }) => name}
@@ -145,9 +145,7 @@ function Dashboards({ dashboards }: { dashboards: DashboardName[] | undefined })
   );
 }
 
-function Next({ collection }: { collection: CollectionName | undefined }) {
-  if (!collection) return <Loading what="what to do next" />;
-  const { name, metrics } = collection;
+function Next({ collection: { name, metrics } }: { collection: CollectionName }) {
   return (
     <dl class={styles.next}>
       <dt>

@@ -1,4 +1,5 @@
-import { formatNumber } from "../../format";
+import { own } from "../../api/json";
+import { formatNumber, shorten } from "../../format";
 import styles from "./FacetList.module.css";
 import type { Facets } from "./facets";
 import { asksFor } from "./filters";
@@ -29,7 +30,9 @@ export function FacetList({ fields, facets, filters, onToggle }: FacetListProps)
                     aria-pressed={asksFor(filters, field, value)}
                     onClick={() => onToggle(field, value)}
                   >
-                    <span class={styles.name}>{value === "" ? "(empty)" : value}</span>
+                    <span class={styles.name} title={shorten(value)}>
+                      {value.trim() === "" ? "(empty)" : shorten(value)}
+                    </span>
                     <span class={styles.count}>{formatNumber(count)}</span>
                   </button>
                 </li>
@@ -47,6 +50,6 @@ interface Row {
 }
 
 function valuesOf(facets: Facets, filters: readonly string[], field: string): readonly Row[] {
-  const counted = (facets[field] ?? []).map(({ value, count }) => ({ value: scalarText(value), count }));
+  const counted = (own(facets, field) ?? []).map(({ value, count }) => ({ value: scalarText(value), count }));
   return counted.filter(({ value, count }) => count > 0 || asksFor(filters, field, value));
 }

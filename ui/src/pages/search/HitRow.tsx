@@ -1,8 +1,9 @@
 import { useId } from "preact/hooks";
-import { writeJson } from "../../api/json";
+import { own, writeJson } from "../../api/json";
 import type { Hit } from "../../api/types";
 import { LinkButton } from "../../components/Button";
 import { Copy } from "../../components/Copy";
+import { classes } from "../../components/classes";
 import { JsonIcon } from "../../components/icons";
 import { documentAddress } from "./address";
 import { type Leaf, leavesOf, titleOf } from "./document";
@@ -85,9 +86,9 @@ function Values({ leaf, hit }: { leaf: Leaf | undefined; hit: Hit }) {
   return (
     <>
       {leaf?.values.map((value, index) => (
-        <span key={index} class={value === null ? styles.null : undefined}>
+        <span key={index} class={classes(styles.value, value === null && styles.null)}>
           {index > 0 && ", "}
-          <Marked text={scalarText(value)} passages={hit.highlight?.[leaf.path] ?? []} />
+          <Marked text={scalarText(value)} passages={passagesOf(hit, leaf)} />
         </span>
       ))}
     </>
@@ -100,8 +101,8 @@ function Choices({ leaf, hit, onFilter }: { leaf: Leaf; hit: Hit; onFilter: HitR
     <>
       {leaf.values.map((value, index) => (
         <span key={index} class={styles.choice}>
-          <span class={value === null ? styles.null : undefined}>
-            <Marked text={scalarText(value)} passages={hit.highlight?.[leaf.path] ?? []} />
+          <span class={classes(styles.value, value === null && styles.null)}>
+            <Marked text={scalarText(value)} passages={passagesOf(hit, leaf)} />
           </span>
           {value !== null && (
             <button
@@ -119,9 +120,11 @@ function Choices({ leaf, hit, onFilter }: { leaf: Leaf; hit: Hit; onFilter: HitR
   );
 }
 
+const passagesOf = ({ highlight = {} }: Hit, { path }: Leaf): readonly string[] => own(highlight, path) ?? [];
+
 /** The first fields but the id, which stands above, and those that matched wherever they are. */
 function briefly(fields: readonly Leaf[], { id, highlight = {} }: Hit): readonly Leaf[] {
-  const isMatched = ({ path }: Leaf) => path in highlight;
+  const isMatched = ({ path }: Leaf) => Object.hasOwn(highlight, path);
   const others = fields.filter((leaf) => !isMatched(leaf) && !(leaf.values.length === 1 && leaf.values[0] === id));
   const room = Math.max(0, SHOWN_CLOSED - fields.filter(isMatched).length);
   const kept = new Set([...fields.filter(isMatched), ...others.slice(0, room)]);

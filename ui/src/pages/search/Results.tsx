@@ -29,6 +29,8 @@ export function Results({ listRef, state, search, news, onFilter, onMore, onRese
   const { found, pending, error } = search;
   const toggle = (id: string) => setOpened((ids) => (ids.has(id) ? without(ids, id) : new Set([...ids, id])));
 
+  // A live dot beside hits that are older would not be true.
+  const isCurrent = found === undefined || news.changes <= found.heard;
   if (found === undefined && error !== undefined) {
     return null; // The error says it all.
   }
@@ -43,10 +45,8 @@ export function Results({ listRef, state, search, news, onFilter, onMore, onRese
     <section class={styles.results} aria-label="Hits" aria-busy={pending}>
       <div class={styles.summary}>
         <p role="status">{found && <Summary total={found.answer.total} tookMs={found.answer.took_ms} />}</p>
-        {news.fresh && <Fresh {...news.fresh} />}
-        {found !== undefined && news.changes > found.heard && (
-          <Changed changes={news.changes - found.heard} onShow={search.again} />
-        )}
+        {news.fresh && (isCurrent || news.fresh.level !== "live") && <Fresh {...news.fresh} />}
+        {found !== undefined && !isCurrent && <Changed changes={news.changes - found.heard} onShow={search.again} />}
         <div class={styles.actions}>{actions}</div>
       </div>
       {found === undefined && <Loading what="the hits" lines={8} />}

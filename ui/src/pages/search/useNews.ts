@@ -21,7 +21,7 @@ interface Told extends Heard {
 /** Hear how fresh a collection is, and that it changes. */
 export function useNews(collection: string): News {
   const [told, setTold] = useState<Told>();
-  useClock();
+  const now = useClock();
 
   useEffect(() => {
     const ear = new Ear(collection, setTold);
@@ -30,7 +30,7 @@ export function useNews(collection: string): News {
 
   const isUntold = told?.connection.error?.status === 404;
   return {
-    fresh: isUntold ? undefined : freshness(told, collection, performance.now()),
+    fresh: isUntold ? undefined : freshness(told, collection, now),
     changes: told?.changes ?? 0,
   };
 }

@@ -69,5 +69,5 @@ async function search(state: SearchState, facets: readonly string[], options: Re
         return get<SearchAnswer>(facetAddress(wider, field), options);
       }),
   ]);
-  return { ...answer, facets: Object.assign({}, answer.facets, ...others.map((other) => other.facets)) };
+  return { ...answer, facets: Object.fromEntries([answer, ...others].flatMap(({ facets }) => Object.entries(facets))) };
 }

@@ -1,8 +1,9 @@
 import { isWorthRepeating } from "../../api/repeating";
+import { useResource } from "../../api/resource";
 import { classes } from "../../components/classes";
-import { Empty, Failure } from "../../components/State";
+import { Empty, Failure, Loading } from "../../components/State";
 import type { Answer } from "./answer";
-import { examplesOf } from "./examples";
+import { getExamples } from "./examples";
 import { Grid } from "./Grid";
 import type { Table } from "./schema";
 import styles from "./sql.module.css";
@@ -48,8 +49,13 @@ export function Result({ run, answer, where, tables, onExample, onRetry }: Resul
 }
 
 function Examples({ tables, onExample }: { tables: readonly Table[]; onExample: (query: string) => void }) {
-  const examples = examplesOf(tables);
-  if (examples.length === 0) {
+  const { data: examples, error } = useResource(`examples ${tables.map(({ name }) => name).join()}`, (options) =>
+    getExamples(tables, options),
+  );
+  if (examples === undefined && error === undefined) {
+    return <Loading what="examples" />;
+  }
+  if (examples === undefined || examples.length === 0) {
     return null;
   }
   return (

@@ -3,9 +3,9 @@
 const KEY = "dynalens.sql.history";
 const KEPT = 30;
 
-export function readHistory(storage: Storage): readonly string[] {
+export function readHistory(): readonly string[] {
   try {
-    const kept: unknown = JSON.parse(storage.getItem(KEY) ?? "[]");
+    const kept: unknown = JSON.parse(localStorage.getItem(KEY) ?? "[]");
     return Array.isArray(kept) ? kept.filter((query) => typeof query === "string") : [];
   } catch {
     return []; // Written by something else, or not readable here.
@@ -13,17 +13,21 @@ export function readHistory(storage: Storage): readonly string[] {
 }
 
 /** Put a query first, and give what is kept then. */
-export function remember(storage: Storage, query: string): readonly string[] {
+export function remember(query: string): readonly string[] {
   const text = query.trim();
-  const kept = [text, ...readHistory(storage).filter((other) => other !== text)].slice(0, KEPT);
+  const kept = [text, ...readHistory().filter((other) => other !== text)].slice(0, KEPT);
   try {
-    storage.setItem(KEY, JSON.stringify(kept));
+    localStorage.setItem(KEY, JSON.stringify(kept));
   } catch {
     // No room or no permission: the history of this visit does without.
   }
   return kept;
 }
 
-export function forget(storage: Storage): void {
-  storage.removeItem(KEY);
+export function forget(): void {
+  try {
+    localStorage.removeItem(KEY);
+  } catch {
+    // Where nothing may be kept there is nothing to forget.
+  }
 }

@@ -19,7 +19,7 @@ export default function SqlPage() {
   const { url, route } = useLocation();
   const asked = new URL(url, location.origin).searchParams.get("query") ?? "";
   const [text, setText] = useState(asked);
-  const [queries, setQueries] = useState(() => readHistory(localStorage));
+  const [queries, setQueries] = useState(readHistory);
   const editor = useRef<EditorHandle>(null);
   const tables = useResource("tables", getTables);
   const { run, answer, start, cancel } = useQuery();
@@ -42,7 +42,7 @@ export default function SqlPage() {
       return;
     }
     editor.current?.replace(query);
-    setQueries(remember(localStorage, query));
+    setQueries(remember(query));
     if (query === asked) {
       start(query);
     } else {
@@ -72,7 +72,7 @@ export default function SqlPage() {
         onInsert={(inserted) => editor.current?.insert(inserted)}
         onRun={submit}
         onForget={() => {
-          forget(localStorage);
+          forget();
           setQueries([]);
         }}
       />
