@@ -96,7 +96,8 @@ def panel(page: Page, title: str) -> Any:  # noqa: ANN401 - a locator
 
 
 def raised(page: Page) -> str:
-    """The amount that the fundraiser's first panel shows."""
+    """The amount that the fundraiser's first panel shows, once there is one."""
+    expect(panel(page, "Raised tonight")).to_contain_text("€")
     return amounts(panel(page, "Raised tonight").inner_text())[0]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import select
+import selectors
 import shutil
 import subprocess
 import sys
@@ -58,7 +58,10 @@ class DynalensProcess:
         with suppress(BrokenPipeError):  # it has ended: that is told below
             # Past the buffer, which would be tried again when the pipe is closed.
             os.write(self._process.stdin.fileno(), b"\n")
-        readable, _, _ = select.select([self._process.stdout], [], [], START_SECONDS)
+        # Not select(), which fails in a process with many open files.
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            readable = selector.select(START_SECONDS)
         line = self._process.stdout.readline() if readable else ""
         if line:
             return line.strip()
