@@ -55,6 +55,7 @@ def take(browser: Browser, address: str, picture: Picture, folder: Path) -> None
     page = browser.new_page(
         viewport={"width": picture.width, "height": picture.height},
         color_scheme=picture.look,
+        reduced_motion="reduce",  # a number that counts up is between two truths
         locale="en-US",
         device_scale_factor=1 if picture.width > PICTURES[0].width else 2,
     )
