@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from dynalens.config import CollectionConfig, Config, DashboardConfig, MetricConfig, PanelConfig
-from dynalens.server.models import DashboardAnswer, PanelAnswer
+from dynalens.config import CollectionConfig, Config, DashboardConfig, PanelConfig
+from dynalens.server.models import BarsPanel, DashboardAnswer, LatestPanel, LinePanel, NumberPanel, PanelAnswer
 
 
 def shown_dashboards(config: Config, dashboards: Mapping[str, DashboardConfig]) -> dict[str, DashboardConfig]:
@@ -38,27 +38,27 @@ def dashboard_answer(name: str, dashboard: DashboardConfig, config: Config) -> D
 
 
 def _panel(panel: PanelConfig, config: Config) -> PanelAnswer:
-    if panel.show == "latest":
-        return PanelAnswer(
-            show=panel.show,
-            title=panel.title or panel.collection or "",
-            collection=panel.collection,
-            sort=panel.sort,
-            fields=list(panel.fields),
-            size=panel.size,
-        )
-    metric = _metric(panel, config)
-    return PanelAnswer(
-        show=panel.show,
-        title=panel.title or panel.metric or "",
-        metric=panel.metric,
-        value=panel.value or metric.values[0],
-        unit=panel.unit,
-        goal=panel.goal,
-        every_seconds=metric.every.seconds if metric.every else None,
-    )
+    match panel:
+        case PanelConfig(show="latest", collection=str(collection)):
+            return LatestPanel(
+                title=panel.title or collection,
+                collection=collection,
+                sort=panel.sort,
+                fields=list(panel.fields),
+                size=panel.size,
+            )
+        case PanelConfig(metric=str(name)):
+            return _value_panel(panel, name, config)
+    raise AssertionError(panel)  # no panel that was checked
 
 
-def _metric(panel: PanelConfig, config: Config) -> MetricConfig:
-    collection, _, name = (panel.metric or "").partition(".")
-    return config.collections[collection].metrics[name]
+def _value_panel(panel: PanelConfig, name: str, config: Config) -> PanelAnswer:
+    collection, _, metric_name = name.partition(".")
+    metric = config.collections[collection].metrics[metric_name]
+    title, value, unit = panel.title or name, panel.value or metric.values[0], panel.unit
+    if panel.show == "line" and metric.every:
+        every = metric.every.seconds
+        return LinePanel(title=title, metric=name, value=value, unit=unit, every_seconds=every)
+    if panel.show == "bars":
+        return BarsPanel(title=title, metric=name, value=value, unit=unit)
+    return NumberPanel(title=title, metric=name, value=value, unit=unit, goal=panel.goal)

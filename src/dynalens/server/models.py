@@ -300,20 +300,48 @@ class MetricAnswer(BaseModel):
     phase: Phase | None = Field(default=None, description="Present where `exact` is.")
 
 
-class PanelAnswer(BaseModel):
-    """One panel, every default filled in; what its kind does not have is null."""
+class ValuePanel(BaseModel):
+    """What panels of a metric have in common."""
 
-    show: str = Field(description="`number`, `bars`, `line` or `latest`.")
     title: str
-    metric: str | None = Field(default=None, description="The metric, as collection and name.")
-    value: str | None = Field(default=None, description="Which of the metric's values.")
-    unit: str | None = None
-    goal: float | None = Field(default=None, description="What the number is to reach.")
-    every_seconds: int | None = Field(default=None, description="Length of a line's buckets.")
-    collection: str | None = None
-    sort: str | None = Field(default=None, description="The attribute that is highest in the newest document.")
-    fields: list[str] | None = Field(default=None, description="Attributes to show; empty: the first few.")
-    size: int | None = Field(default=None, description="How many documents.")
+    metric: str = Field(description="The metric, as collection and name.")
+    value: str = Field(description="Which of the metric's values.")
+    unit: str | None = Field(description="Of the value: a currency's three letters, or any short text.")
+
+
+class NumberPanel(ValuePanel):
+    """A metric's total, or its only group."""
+
+    show: Literal["number"] = "number"
+    goal: float | None = Field(description="What the number is to reach.")
+
+
+class BarsPanel(ValuePanel):
+    """A bar for each group of a metric."""
+
+    show: Literal["bars"] = "bars"
+
+
+class LinePanel(ValuePanel):
+    """A metric over time."""
+
+    show: Literal["line"] = "line"
+    every_seconds: int = Field(description="Length of a time bucket.")
+
+
+class LatestPanel(BaseModel):
+    """The newest documents of a collection."""
+
+    show: Literal["latest"] = "latest"
+    title: str
+    collection: str
+    sort: str | None = Field(description="The attribute that is highest in the newest document.")
+    fields: list[str] = Field(description="Attributes to show; empty: the first few.")
+    size: int = Field(description="How many documents.")
+
+
+PanelAnswer = Annotated[NumberPanel | BarsPanel | LinePanel | LatestPanel, Field(discriminator="show")]
+"""One panel, every default filled in."""
 
 
 class DashboardName(BaseModel):

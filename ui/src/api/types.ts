@@ -33,47 +33,12 @@ export interface SearchAnswer {
 export type Values = Record<string, Numeric | null>;
 export type GroupBy = Record<string, Json>;
 
-// Panels are narrower here than in the OpenAPI document, which says of all kinds together what may be null.
-
-export interface DashboardName {
-  name: string;
-  title: string;
-}
-
-export interface NumberPanel {
-  show: "number";
-  title: string;
-  metric: string;
-  value: string;
-  unit: string | null;
-  goal: Numeric | null;
-}
-
-export interface BarsPanel {
-  show: "bars";
-  title: string;
-  metric: string;
-  value: string;
-  unit: string | null;
-}
-
-export interface LinePanel {
-  show: "line";
-  title: string;
-  metric: string;
-  value: string;
-  unit: string | null;
-  every_seconds: number;
-}
-
-export interface LatestPanel {
-  show: "latest";
-  title: string;
-  collection: string;
-  sort: string | null;
-  fields: string[] | null;
-  size: number | null;
-}
+export type DashboardName = Schemas["DashboardName"];
+export type BarsPanel = Schemas["BarsPanel"];
+export type LinePanel = Schemas["LinePanel"];
+export type LatestPanel = Schemas["LatestPanel"];
+/** The goal is a number as any other: exact. */
+export type NumberPanel = Omit<Schemas["NumberPanel"], "goal"> & { goal: Numeric | null };
 
 export type DashboardPanel = NumberPanel | BarsPanel | LinePanel | LatestPanel;
 

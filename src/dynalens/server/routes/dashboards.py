@@ -22,11 +22,6 @@ _PANEL = {
     "value": "amount_sum",
     "unit": "EUR",
     "goal": 150000.0,
-    "every_seconds": None,
-    "collection": None,
-    "sort": None,
-    "fields": None,
-    "size": None,
 }
 
 

@@ -12,13 +12,12 @@ import styles from "./LatestPanel.module.css";
 import { PanelFrame, type Watching } from "./PanelFrame";
 import type { Sheet } from "./sheet";
 
-const SIZE = 10;
 const MOST_FIELDS = 4;
 
 export const latestQuery = ({ collection, sort, size }: LatestSettings): LatestQuery => ({
   collection,
   by: sort,
-  size: size ?? SIZE,
+  size,
 });
 
 /** The newest documents; arrivals slide in at the top. */
@@ -69,8 +68,8 @@ interface FieldColumn {
 }
 
 /** The fields that are shown, and last the one that says which is newest. */
-function columnsOf(rows: readonly LatestRow[], fields: readonly string[] | null, sort: string | null): FieldColumn[] {
-  const named = fields?.length ? fields : fieldsOf(rows, sort);
+function columnsOf(rows: readonly LatestRow[], fields: readonly string[], sort: string | null): FieldColumn[] {
+  const named = fields.length > 0 ? fields : fieldsOf(rows, sort);
   const shown = named.filter((field) => field !== sort);
   return [...shown, ...(sort === null ? [] : [sort])].map((field) => {
     const numbers = rows.map(({ document }) => own(document, field)).filter(isNumeric);
