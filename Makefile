@@ -15,6 +15,8 @@ ifeq ($(NPM),)
 NPM := $(CURDIR)/$(BIN)/npm
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 endif
+# A first run has enough to say.
+export npm_config_update_notifier := false
 BROWSER := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
 LOCK_ONLY := --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
