@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from dynalens import __version__
-from dynalens.cli import main
+from dynalens.cli import INTERRUPTED, main
 from dynalens.cli.client import Client, UnreachableError
 from dynalens.cli.output import duration, printable
 from dynalens.cli.reference import reference
@@ -50,6 +51,15 @@ def test_every_help_has_an_example(run: Run, command: list[str]) -> None:
     shown = run(*command, "--help")
     assert shown.code == EXIT_OK
     assert f"  Example:\n    {' '.join(['dynalens', *command])}" in shown.out
+
+
+def test_an_interrupt_is_no_defect_even_while_commands_are_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted:
+        def __getattr__(self, _name: str) -> object:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "dynalens.cli.app", Interrupted())
+    assert main(["--version"]) == INTERRUPTED
 
 
 def test_the_version_is_printed(run: Run) -> None:
