@@ -126,10 +126,15 @@ def table_grid(tables: Sequence[TableCheck]) -> Table:
             f"about {check.items:,}" if check.keys else "",
             byte_size(check.size_bytes) if check.keys else "",
             check.view_type or ("none" if check.keys else ""),
-            f"{check.read_units:,.0f} read units, {duration(check.scan_seconds)}" if check.keys else "",
+            _first_copy(check) if check.keys else "",
             _state(check),
         )
     return grid
+
+
+def _first_copy(check: TableCheck) -> str:
+    units = f"{check.read_units:,.0f}"
+    return f"{units} read unit{'' if units == '1' else 's'}, {duration(check.scan_seconds)}"
 
 
 def _state(part: TableCheck | TargetCheck) -> Text:

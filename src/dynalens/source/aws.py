@@ -294,14 +294,14 @@ class _Meaning(NamedTuple):
     hint: str
 
 
-_BUSY = _Meaning(TransientError, "It is tried again by itself; if it stays, let fewer processes ask.")
+_BUSY = _Meaning(TransientError, "Dynalens tries again while it runs; if it stays, let fewer processes ask.")
 _EXHAUSTED = _Meaning(
     TransientError,
-    "It is tried again by itself; if it stays, lower source.scan_read_units or raise the table's read capacity.",
+    "Dynalens tries again while it runs; if it stays, lower source.scan_read_units or raise the table's read capacity.",
 )
-_SHARED = _Meaning(TransientError, "It is tried again by itself; at most two readers may share a shard.")
+_SHARED = _Meaning(TransientError, "Dynalens tries again while it runs; at most two readers may share a shard.")
 _BROKEN = _Meaning(
-    TransientError, "It is tried again by itself; if it stays, look at the network and AWS's health page."
+    TransientError, "Dynalens tries again while it runs; if it stays, look at the network and AWS's health page."
 )
 _DENIED = _Meaning(AccessError, "Allow {action} on {resource} in the caller's IAM policy.")
 _UNKNOWN = _Meaning(
