@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
 from dynalens.config import CollectionConfig, Config, DashboardConfig, PanelConfig
+from dynalens.config.dashboard import MOST_PANELS
 from dynalens.server.models import BarsPanel, DashboardAnswer, LatestPanel, LinePanel, NumberPanel, PanelAnswer
 
 
@@ -16,8 +18,8 @@ def shown_dashboards(config: Config, dashboards: Mapping[str, DashboardConfig]) 
 
 
 def _own_dashboard(name: str, collection: CollectionConfig) -> DashboardConfig:
-    panels = [*_own_panels(name, collection), PanelConfig(show="latest", title="Latest", collection=name)]
-    return DashboardConfig(title=name, panels=tuple(panels))
+    latest = PanelConfig(show="latest", title="Latest", collection=name)
+    return DashboardConfig(title=name, panels=(*islice(_own_panels(name, collection), MOST_PANELS - 1), latest))
 
 
 def _own_panels(name: str, collection: CollectionConfig) -> Iterator[PanelConfig]:

@@ -13,6 +13,7 @@ from dynalens.config import (
     PanelConfig,
     SumConfig,
 )
+from dynalens.config.dashboard import MOST_PANELS
 from dynalens.server.dashboards import dashboard_answer, shown_dashboards
 from tests.fakes import CONFIG
 
@@ -81,3 +82,12 @@ def test_time_buckets_are_a_line() -> None:
     config = Config(collections={"donations": CollectionConfig(table="Donations", metrics=metrics)})
     [line, _] = described(shown_dashboards(config, {})["donations"], config)
     assert (line["show"], line["metric"], line["every_seconds"]) == ("line", "donations.per_minute", 60)
+
+
+def test_a_collection_with_more_metrics_than_a_dashboard_has_room_for_shows_the_first() -> None:
+    metrics = {f"m{number}": MetricConfig(group_by=("platform",), count=True, total=True) for number in range(40)}
+    config = Config(collections={"donations": CollectionConfig(table="Donations", metrics=metrics)})
+    panels = described(shown_dashboards(config, {})["donations"], config)
+    assert len(panels) == MOST_PANELS
+    assert panels[0]["metric"] == "donations.m0"
+    assert panels[-1]["show"] == "latest"
