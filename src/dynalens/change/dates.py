@@ -1,10 +1,13 @@
-"""Dates: ISO 8601 texts as microseconds since 1970-01-01 UTC."""
+"""Dates: ISO 8601 texts as microseconds since 1970-01-01 UTC, and the units of numbers that say when."""
 
 from __future__ import annotations
 
 import re
 from calendar import monthrange
 from datetime import UTC, datetime, timedelta, timezone
+
+UNITS_OF_NUMBERS = ((10**11, 1), (10**14, 1_000), (10**17, 1_000_000))
+"""Numbers below each limit are seconds, milliseconds and microseconds since 1970; each reaches past the year 5000."""
 
 _DATE = re.compile(
     r"(\d{4})-(\d\d)(?:-(\d\d)(?:[T ](\d\d)(?::(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)?(Z|[+-]\d\d:?\d\d)?)?)?", re.ASCII

@@ -24,7 +24,16 @@ from dynalens.cli.output import byte_size, printable, stderr, stdout, table, wri
 from dynalens.config import SourceConfig
 from dynalens.config.rules import table_findings
 from dynalens.errors import EXIT_OK, SourceError, TableNotFoundError, UsageError
-from dynalens.inference import DescribedTable, Names, Sample, TableDescription, describe_table, iam_policy, render_file
+from dynalens.inference import (
+    DescribedTable,
+    Names,
+    Sample,
+    TableDescription,
+    count_of,
+    describe_table,
+    iam_policy,
+    render_file,
+)
 
 if TYPE_CHECKING:
     from dynalens.source.aws import Aws
@@ -189,7 +198,7 @@ def _described(found: Finding) -> DescribedTable:
 
 
 def _size(found: Finding) -> str:
-    items = f"{found.check.items:,} {'item' if found.check.items == 1 else 'items'}"
+    items = count_of(found.check.items, "item")
     if found.whole:
         return items
     return f"about {items}, {byte_size(found.check.size_bytes)} by DynamoDB's estimate"
@@ -256,7 +265,7 @@ def _collections(findings: Sequence[Finding]) -> Table:
 
 
 def _read(found: Finding) -> str:
-    items = f"{found.sampled:,} {'item' if found.sampled == 1 else 'items'}"
+    items = count_of(found.sampled, "item")
     return f"read {items} for {found.sample_read_units:,.1f} read units (as many request units on demand)."
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, Field, WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
-from dynalens.config.document import Place
 from dynalens.config.model import AttributeName, CollectionConfig, MetricConfig, Section
-
-Finding = tuple[Place, str]
-"""A place in a dashboard's file, and what to write there instead."""
+from dynalens.config.rules import Finding
 
 PANELS: Mapping[str, frozenset[str]] = {
     "number": frozenset({"metric", "value", "unit", "goal"}),
@@ -76,11 +74,12 @@ class DashboardConfig(Section):
     """What it shows, the most important first."""
 
 
-class Found(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Found:
     """The files that patterns lead to, by the dashboard's name, and what is wrong with the patterns."""
 
-    files: dict[str, Path]
-    findings: list[Finding]
+    files: dict[str, Path] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
 
 
 def find(folder: Path, patterns: Sequence[str]) -> Found:
@@ -90,7 +89,7 @@ def find(folder: Path, patterns: Sequence[str]) -> Found:
         folder: Where the configuration stands; patterns are relative to it.
         patterns: Paths, in which `*` and `**` stand for any names, as in `pathlib.Path.glob`.
     """
-    found = Found(files={}, findings=[])
+    found = Found()
     for index, pattern in enumerate(patterns):
         paths = _glob(folder, pattern)
         if not paths:
@@ -174,5 +173,5 @@ def _fit(panel: PanelConfig, metric: MetricConfig) -> str:
     return ""
 
 
-def _listed(names: Any) -> str:  # noqa: ANN401 - any names
+def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "none is configured"

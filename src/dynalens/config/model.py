@@ -153,11 +153,17 @@ def _as_list(value: object) -> object:
 _ONE_NAME = {"type": "string", "minLength": 1}
 _NAMES = {"type": "array", "items": _ONE_NAME, "uniqueItems": True}
 
-Attributes = Annotated[
-    tuple[AttributeName, ...],
+_OneOrMany = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...],
     BeforeValidator(_as_list),
     WithJsonSchema({"anyOf": [_ONE_NAME, _NAMES]}),
 ]
+
+Attributes = _OneOrMany
+"""Names of attributes."""
+
+Patterns = _OneOrMany
+"""Paths of files, in which `*` stands for any name."""
 
 Paths = Annotated[
     tuple[Annotated[str, Field(min_length=1)], ...],
@@ -165,14 +171,6 @@ Paths = Annotated[
     WithJsonSchema({"anyOf": [_ONE_NAME, {**_NAMES, "maxItems": MOST_SEARCH_FIELDS}]}),
 ]
 """Attribute names joined by dots, such as `address.city`."""
-
-Patterns = Annotated[
-    tuple[Annotated[str, Field(min_length=1)], ...],
-    BeforeValidator(_as_list),
-    WithJsonSchema({"anyOf": [_ONE_NAME, _NAMES]}),
-]
-"""Paths of files, in which `*` stands for any name."""
-
 
 TIME_MEMBER = "time"
 """Name of the bucket among the members of a group."""

@@ -4,6 +4,7 @@ Pure: nobody is asked and nothing is written. What is found are guesses from evi
 beside its evidence, so that a person can judge and change it.
 """
 
+from dynalens.inference.attributes import count_of
 from dynalens.inference.description import Buckets, Collection, GeoPair, Metric, Seen, Sum, TableDescription
 from dynalens.inference.file import DescribedTable, render_file
 from dynalens.inference.names import Names
@@ -21,6 +22,7 @@ __all__ = [
     "Seen",
     "Sum",
     "TableDescription",
+    "count_of",
     "describe_table",
     "iam_policy",
     "render_file",

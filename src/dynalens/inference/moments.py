@@ -9,12 +9,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from dynalens.change import Typed, moment
+from dynalens.change.dates import UNITS_OF_NUMBERS
 
 _DAY = 86_400.0
 _MICROSECONDS = 1_000_000
-
-_SCALES = ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6))
-"""Below which number a time is in which fraction of a second."""
 
 _EARLIEST = datetime(1995, 1, 1, tzinfo=UTC).timestamp()
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
@@ -29,7 +27,7 @@ def seconds(value: Typed) -> float | None:
 
 
 def _from_number(number: float) -> float | None:
-    for below, scale in _SCALES:
+    for below, scale in UNITS_OF_NUMBERS:
         if abs(number) < below:
             when = number / scale
             return when if _EARLIEST <= when < _LATEST else None

@@ -13,6 +13,7 @@ from functools import lru_cache
 from math import ceil, floor
 
 from dynalens.change import DecodeError, moment
+from dynalens.change.dates import UNITS_OF_NUMBERS
 from dynalens.change.value import canonical_number
 from dynalens.config import MetricConfig
 
@@ -21,8 +22,6 @@ NO_BUCKET = b"null"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECONDS = 1_000_000
-_UNITS_OF_NUMBERS = ((10**11, 1), (10**14, 1_000), (10**17, _MICROSECONDS))
-"""Numbers below each limit are seconds, milliseconds and microseconds since 1970; each reaches past the year 5000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,4 +78,4 @@ def _second(fragment: bytes) -> int | None:
     # A fraction of a negative number lies below it.
     number = int(whole) - (1 if fraction and whole.startswith("-") else 0)
     size = abs(int(whole))
-    return next((number // unit for limit, unit in _UNITS_OF_NUMBERS if size < limit), None)
+    return next((number // unit for limit, unit in UNITS_OF_NUMBERS if size < limit), None)
