@@ -19,8 +19,10 @@ def command(context: typer.Context, *, config: ConfigFile = None) -> int:
     # Here, so that --help and the client commands start without the engines.
     from dynalens.cli.view import View
     from dynalens.runtime.worker import up
+    from dynalens.testing.clock import shift_from_environment
     from dynalens.testing.failpoints import arm_from_environment
 
     arm_from_environment()
+    shift_from_environment()
     with View(settings) as view:
         return up(settings, on_ready=view.ready)

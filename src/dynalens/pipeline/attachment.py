@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from dynalens import failpoint
+from dynalens import clock, failpoint
 from dynalens.backfill import Plan, Scan, Situation, Wanted, dropped, finished, plan, scan_of
 from dynalens.change import KeySchema
 from dynalens.config import CollectionConfig
@@ -117,7 +116,7 @@ class Attachment:
             stored=self._stored(),
             lost=lost,
             read_at=read_at,
-            now=time.time(),
+            now=clock.now(),
         )
         return plan(replace(situation, lost=[*lost, *self._vanished(situation)]), self.partitions.new_scan)
 
@@ -253,7 +252,7 @@ class Attachment:
         failpoint.hit(failpoint.BEFORE_SERVE)
         self.target.serve(generation)
         failpoint.hit(failpoint.AFTER_SERVE)
-        self.copies[copy.collection] = finished(copy, time.time())
+        self.copies[copy.collection] = finished(copy, clock.now())
         self.store.save_copy(self.table.name, self.copies[copy.collection])
         self._drop_before(generation)
         if all(other.state == "live" for other in self.copies.values()):

@@ -12,10 +12,11 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from dynalens import clock
 from dynalens.errors import DynalensError, SourceError, TrimmedError
 from dynalens.partition import Partition, Position
 from dynalens.pipeline.delivery import Cursor, Delivery
@@ -71,14 +72,12 @@ class Feed:
     Args:
         lanes: The table's lanes, by target name.
         threads: How many partitions are read at once.
-        clock: Epoch seconds.
     """
 
-    def __init__(self, lanes: Mapping[str, Lane], *, threads: int = 8, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, lanes: Mapping[str, Lane], *, threads: int = 8) -> None:
         """Prepare; `start` begins reading."""
         self.lock = threading.Condition()
         self._lanes = lanes
-        self._clock = clock
         self._feedings: dict[str, _Feeding] = {}
         self._closed: frozenset[str] = frozenset()
         self._due: list[tuple[float, int, str]] = []
@@ -142,7 +141,7 @@ class Feed:
         """Wait for the partition that is due next; None when stopped."""
         with self.lock:
             while not self._stopped:
-                now = self._clock()
+                now = time.monotonic()
                 if self._due and self._due[0][0] <= now:
                     return self._feedings[heapq.heappop(self._due)[2]]
                 self.lock.wait(self._due[0][0] - now if self._due else None)
@@ -151,7 +150,7 @@ class Feed:
     def _finish(self, feeding: _Feeding, delay: float | None) -> None:
         with self.lock:
             if delay is not None:
-                self._schedule(feeding, self._clock() + delay)
+                self._schedule(feeding, time.monotonic() + delay)
             elif self._places(feeding):
                 # A lane was attached, or found room, while this step was ending.
                 self._schedule(feeding, 0.0)
@@ -222,7 +221,7 @@ class Feed:
         if place != leading and feeding.partition.kind == "shard":
             batch = _up_to(batch, leading[0])
         feeding.readers.setdefault(_place(feeding.partition, batch.position), reader)
-        now = self._clock()
+        now = clock.now()
         for lane in self._standing(feeding, place):
             cursor = lane.cursor(feeding.partition.id)
             if cursor is not None and lane.has_room():

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
-from dynalens import failpoint
+from dynalens import clock, failpoint
 from dynalens.dead_letter import DeadLetter, DeadLetterStore
 from dynalens.errors import DynalensError, TrimmedError
 from dynalens.partition import Partition
@@ -124,7 +124,7 @@ class TargetLane:
             self._lock.notify_all()
 
     def _gap(self, partition: Partition, since: float, error: DynalensError) -> Gap:
-        now = time.time()
+        now = clock.now()
         return Gap(
             table=self._table.name,
             target=self.name,
@@ -204,7 +204,7 @@ class TargetLane:
     def _detach(self) -> None:
         """Drop all that is in memory: what was not committed is read again."""
         with self._lock:
-            self._progress.note_reads(self._attachment, time.time())
+            self._progress.note_reads(self._attachment, clock.now())
             self._attachment = self._new_attachment()
             self._queue.clear()
             self._held_bytes = 0
@@ -307,12 +307,12 @@ class TargetLane:
         """What needs doing between batches: new shards, complete generations, redrives, old tombstones."""
         self._attachment.extend()
         for copy in self._attachment.complete():
-            if not self._attachment.replaces(copy) or self.report(time.time()).caught_up:
+            if not self._attachment.replaces(copy) or self.report(clock.now()).caught_up:
                 self._attachment.finish(copy)
         self._redriver.run({name: copy.number for name, copy in self._attachment.copies.items()})
         if time.monotonic() - self._swept_at > SWEEP_EVERY_SECONDS:
             self._swept_at = time.monotonic()
-            self._target.sweep(time.time() - TOMBSTONE_RETENTION_SECONDS)
+            self._target.sweep(clock.now() - TOMBSTONE_RETENTION_SECONDS)
         if any(cursor.ordinal > ORDINAL_LIMIT for cursor in self._attachment.cursors.values()):
             message = "the ordinals of an epoch run out"
             raise DetachedError(message)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+from dynalens import clock
 from dynalens.errors import DynalensError
 from dynalens.pipeline.attachment import Attachment
 from dynalens.pipeline.delivery import Cursor, Delivery
@@ -30,7 +30,7 @@ class Progress:
     waiting_since: float = 0.0
     read_at: float = 0.0
     """When every open shard had been read last; from an earlier process until this one has read them all."""
-    started_at: float = field(default_factory=time.time)
+    started_at: float = field(default_factory=clock.now)
     source_error: DynalensError | None = None
     target_error: DynalensError | None = None
 
@@ -38,7 +38,7 @@ class Progress:
         """Note that a page was handed over."""
         self.waiting += records
         if records and not self.waiting_since:
-            self.waiting_since = time.time()
+            self.waiting_since = clock.now()
 
     def forget(self) -> None:
         """Note that what was handed over and not confirmed is dropped; it will be read again."""
@@ -50,7 +50,7 @@ class Progress:
         records = sum(map(len, deliveries))
         self.confirmed += records
         self.waiting -= records
-        self.confirmed_at = time.time()
+        self.confirmed_at = clock.now()
         self.waiting_since = self.confirmed_at if self.waiting else 0.0
         created = [change.created_at for delivery in deliveries for change in delivery.batch.changes[-1:]]
         self.applied_at = max([self.applied_at, *created])

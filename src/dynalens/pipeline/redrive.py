@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from dynalens import clock
 from dynalens.change import Change, DecodeError, Poison, Typed, decode_record, render, stream_record
 from dynalens.dead_letter import UNDECODED, DeadLetter, DeadLetterStore
 from dynalens.errors import SourceError
@@ -95,7 +95,7 @@ class Redriver:
 
     def _change(self, letter: DeadLetter) -> Change:
         change = decode_record(json.loads(letter.record), table=self.table.name, keys=self.table.keys)
-        if letter.collection == UNDECODED or time.time() - letter.stored_at > TOMBSTONE_RETENTION_SECONDS:
+        if letter.collection == UNDECODED or clock.now() - letter.stored_at > TOMBSTONE_RETENTION_SECONDS:
             return self._afresh(change)
         return change
 

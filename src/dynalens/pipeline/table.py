@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
+from dynalens import clock
 from dynalens.backfill import Scan
 from dynalens.dead_letter import DeadLetterStore
 from dynalens.errors import DynalensError
@@ -152,7 +153,7 @@ class TablePipeline:
 
     def reports(self) -> list[Report]:
         """Give the report of every lane."""
-        now = time.time()
+        now = clock.now()
         return [lane.report(now) for lane in self._lanes.values()]
 
     def _discover_until_stopped(self) -> None:

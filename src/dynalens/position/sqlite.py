@@ -11,13 +11,13 @@ import hashlib
 import json
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, astuple, fields
 from pathlib import Path
 from typing import Any
 
+from dynalens import clock
 from dynalens.dead_letter import DeadLetter
 from dynalens.errors import DynalensError, StaleLeaseError
 from dynalens.partition import START, Partition, Position
@@ -255,7 +255,7 @@ class SqliteStore:
 
     def add(self, letters: Sequence[DeadLetter]) -> None:
         """See `DeadLetterStore.add`; the same change rejected again takes its newest version and reason."""
-        now = time.time()
+        now = clock.now()
         with self._write() as db:
             db.executemany(
                 f"INSERT INTO dead_letters ({_LETTER_COLUMNS}, digest) VALUES (NULL{', ?' * 15})"  # noqa: S608 - own names

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from dynalens import clock
 from dynalens.backfill import Scan, Wanted
 from dynalens.config import CollectionConfig, SourceConfig, fingerprint
 from dynalens.dead_letter import DeadLetterStore
@@ -62,7 +62,7 @@ class TableWorker:
         self._drain_seconds = 0.0
         self._pipeline: TablePipeline | None = None
         self._error: DynalensError | None = None
-        self._started_at = time.time()
+        self._started_at = clock.now()
         # Read before the first report of this process takes its place.
         self._read_at = _polled(parts.reports.reports(), name)
         self._thread = threading.Thread(target=self._run, name=f"table-{name}", daemon=True)
@@ -87,7 +87,7 @@ class TableWorker:
         if pipeline is not None:
             reports = pipeline.reports()
         else:
-            now = time.time()
+            now = clock.now()
             reports = [
                 Report(
                     table=self._name,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from dynalens import __version__
+from dynalens import __version__, clock
 from dynalens.config import CollectionConfig, Config, DashboardConfig, load_dashboards
 from dynalens.errors import EXIT_OK, DynalensError
 from dynalens.position.sqlite import SqliteStore
@@ -131,7 +131,7 @@ def _backend(
         sql=targets.sql,
         metrics=targets.metrics,
         dashboards=dashboards,
-        started_at=time.time(),
+        started_at=clock.now(),
         version=__version__,
     )
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import Annotated
 
 import orjson
 from fastapi import Depends, Request
 
+from dynalens import clock
 from dynalens.errors import QueryLimitError
 from dynalens.server.answers import rendered
 from dynalens.server.backend import Backend, missing_target
@@ -141,7 +141,7 @@ def read_metric(backend: Backend, collection: str, metric: str) -> Snapshot:
         TargetError: The target cannot be read now.
     """
     snapshot = metric_reader(backend).metric(collection, metric)
-    phase = backend.live_status(collection, time.time()).phase
+    phase = backend.live_status(collection, clock.now()).phase
     return Snapshot(snapshot.revision, _metric_json(snapshot, phase))
 
 
@@ -151,7 +151,7 @@ def read_freshness(backend: Backend, collection: str) -> bytes:
     Raises:
         DynalensError: The stores do not answer.
     """
-    status = backend.live_status(collection, time.time())
+    status = backend.live_status(collection, clock.now())
     return rendered(
         {
             "collection": collection,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from dynalens import clock
 from dynalens.errors import DynalensError
 from dynalens.server.answers import error_answer, json_answer
 from dynalens.server.backend import Backend
@@ -87,7 +87,7 @@ async def healthz(here: Here) -> Alive:
 )
 async def readyz(here: Here, *, caught_up: bool = False) -> Response:
     """Answer 200 once every first copy is complete; with `caught_up=true`, only while everything is caught up."""
-    statuses = await here.stores.run(here.backend.statuses, time.time())
+    statuses = await here.stores.run(here.backend.statuses, clock.now())
     reasons = [
         NotReadyReason(collection=status.collection, target=status.target, phase=status.phase, reason=_reason(status))
         for status in statuses
@@ -129,7 +129,7 @@ async def metrics(here: Here) -> Response:
         here.backend,
         requests=here.traffic.requests,
         viewers=len(here.hub.viewers) if here.hub else 0,
-        now=time.time(),
+        now=clock.now(),
     )
     return Response(text, media_type=MEDIA_TYPE)
 
@@ -153,7 +153,7 @@ async def _document_counts(here: Here, target: str, readers: Readers) -> dict[st
 
 
 def _status(backend: Backend, documents: Mapping[str, Mapping[str, int]]) -> StatusAnswer:
-    now = time.time()
+    now = clock.now()
     return StatusAnswer(
         version=backend.version,
         started_at=backend.started_at,

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
 import orjson
 from redis.typing import EncodableT
 
+from dynalens import clock
 from dynalens.config import CollectionConfig
 from dynalens.partition import Position
 from dynalens.target import Generation, LiveEvent, Memory, MetricSnapshot, Rejection, Write
@@ -63,7 +63,7 @@ class MetricsTarget:
         collections: Mapping[str, CollectionConfig],
         *,
         release: Callable[[], None] = lambda: None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = clock.now,
     ) -> None:
         self._server = server
         self._client = server.client()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 import threading
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from dynalens import clock
 from dynalens.config import CollectionConfig
 from dynalens.errors import NotFoundError, TargetError
 from dynalens.partition import Position
@@ -157,7 +157,7 @@ class SearchTarget:
         fresh = _fresh(writes, held.index.versions({write.id for write in writes}))
         rejections: list[Rejection] = []
         if fresh:
-            held.index.write(self._rows(held, fresh, rejections), time.time())
+            held.index.write(self._rows(held, fresh, rejections), clock.now())
         return rejections
 
     def _rows(self, held: _Held, writes: Sequence[Write], rejections: list[Rejection]) -> Iterator[Row]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from dynalens import clock
 from dynalens.config import CollectionConfig
 from dynalens.errors import TargetError
 from dynalens.partition import Position
@@ -123,7 +123,7 @@ class SqlTarget:
             for generation, group in by_generation.items():
                 documents = [write.document for write in group if write.document is not None]
                 self._catalog.make_room(generation, documents)
-                written = timestamp(time.time())
+                written = timestamp(clock.now())
                 rejections += self._insert(generation, group, [encode(write, written) for write in group])
         return rejections
 

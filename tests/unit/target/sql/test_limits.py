@@ -23,7 +23,7 @@ CROSS_JOIN = "SELECT count() FROM system.numbers AS a CROSS JOIN system.numbers 
 
 @pytest.fixture(scope="module")
 def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlTarget]:
-    """The same with limits that a test reaches quickly, but for the time: a busy machine must reach the others first."""
+    """The same with limits that a test reaches quickly; not the time, which a busy machine would reach first."""
     limits = Limits(
         seconds=120.0,
         memory_bytes=100_000_000,
