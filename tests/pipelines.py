@@ -9,15 +9,14 @@ from dataclasses import dataclass, field
 
 from dynalens.backfill import Scan, Wanted
 from dynalens.change import Typed
-from dynalens.config import CollectionConfig
-from dynalens.pipeline import Table, TablePipeline
+from dynalens.config import CollectionConfig, dump_settings
+from dynalens.pipeline import SoleLeases, Table, TablePipeline
 from dynalens.position.sqlite import SqliteStore
 from dynalens.report import Report
 from dynalens.retry import RetryPolicy
 from dynalens.source import Source
 from dynalens.target import Target
 from dynalens.testing.memory import MemorySource
-from dynalens.transform import Route
 
 IMPATIENT = RetryPolicy(base_seconds=0.01, cap_seconds=0.05, attempts=1_000_000, total_seconds=3600.0)
 DONATIONS = {"donations": CollectionConfig(table="Donations")}
@@ -39,23 +38,25 @@ class Bench:
 
     def pipeline(self) -> TablePipeline:
         """Make a pipeline, not yet started, as a new process would."""
-        wanted = [Wanted(name, self.fingerprints.get(name, "1")) for name in self.collections]
+        wanted = [
+            Wanted(name, self.fingerprints.get(name, "1"), dump_settings(collection))
+            for name, collection in self.collections.items()
+        ]
         return TablePipeline(
             table=Table(
                 name=self.source.table,
                 stream=self.stream,
                 keys=self.source.keys,
                 items=0,
-                collections=self.collections,
                 wanted={target.name: wanted for target in self.targets},
-                routes=tuple(Route.of(name, collection) for name, collection in self.collections.items()),
-                owner=f"worker-{id(object())}",
                 read_at={target.name: self.read_at or time.time() for target in self.targets},
             ),
             stream=self.source,
             scans=self._scan,
             targets=self.targets,
             store=self.store,
+            requests=self.store,
+            leases=SoleLeases(self.source.table, self.store, f"worker-{id(object())}"),
             dead_letters=self.store,
             fetch=self._fetch,
             segments=self.segments,

@@ -1,17 +1,18 @@
-"""Backfill: deciding which generations a target needs, and when a first copy is complete. Pure: no reads, no writes.
+"""Backfill and repair: what was lost, and which generations a target needs. Pure: no reads, no writes.
 
 A generation is recorded before anything is written to it; then every live shard draws an epoch under that record;
-only then is the first page of its scan read (DESIGN, "Backfill, generations, repair").
+only then is the first page of its scan read (DESIGN, "Backfill, generations, repair"). A repair is a new generation
+beside the one that lost: nothing old can be in it, so that nothing old has to be swept from it (docs/adr/0001).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from dynalens.partition import START
 from dynalens.position import Copy, Gap, PartitionState
-from dynalens.target import Generation, Memory
+from dynalens.target import NO_MARK, Generation, Mark, Memory
 
 STREAM_RETENTION_SECONDS = 24 * 3600.0
 """How long a stream keeps its records ("Change data capture for DynamoDB Streams")."""
@@ -32,31 +33,41 @@ def scan_of(copy: Copy) -> Scan:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What a target needs before its table can be applied to it.
+class Loss:
+    """Changes that a target will not get from the stream any more, and how capture goes on without them.
 
     Attributes:
-        current: The newest generation of each configured collection: those that are fed.
-        new: The part of `current` that has to be recorded first.
-        restart: Forget all positions of the target: it lost what they stand for.
-        retired: Generations of collections that the file no longer names: what is read from now on passes them by, so
-            that they cannot be fed on when it names them again.
-        gaps: Why, when it is a loss and not a first start.
+        gaps: What was lost, as it is recorded.
+        forgotten: Positions that nothing can be read from any more: their shards are read from TRIM_HORIZON, or never.
+        passed: The target's marks, raised to what the store knows: old states are not replayed.
     """
 
-    current: tuple[Copy, ...]
+    gaps: tuple[Gap, ...] = ()
+    forgotten: tuple[PartitionState, ...] = ()
+    passed: Mapping[str, Mark] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which generations of a target are wanted.
+
+    Attributes:
+        new: Those that have to be recorded, each beside the older ones of its collection.
+        retired: Generations of collections that the file no longer names: what is read from now on passes them by, so
+            that they cannot be fed on when it names them again.
+    """
+
     new: tuple[Copy, ...]
     retired: tuple[Copy, ...]
-    restart: bool
-    gaps: tuple[Gap, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A configured collection, with the digest of the settings that its generations are built from."""
+    """A configured collection, with its settings as text and the digest of those that its generations are built from."""
 
     collection: str
     fingerprint: str
+    settings: str = "{}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +80,15 @@ class Situation:
         target: The target's name.
         wanted: The collections of the table that the target keeps.
         copies: Every generation ever recorded in the position store.
-        memory: What the target itself remembers.
+        recorded: The gaps that are recorded already.
+        memory: What the target itself remembers, asked after the positions were read.
         stored: The positions in the store, by partition id.
+        listed: Ids of the shards that the stream lists.
         lost: Gaps found while reading.
         read_at: When the stream was last read for the target, epoch seconds; 0.0 when nobody knows.
+        alone: There is one worker alone: a drained shard without children can be read again.
+        repairs: A gap is repaired by itself.
+        rebuild: Collections that somebody asked to build anew.
         now: Epoch seconds.
     """
 
@@ -81,74 +97,91 @@ class Situation:
     target: str
     wanted: Sequence[Wanted]
     copies: Sequence[Copy]
+    recorded: Sequence[Gap] = ()
     memory: Memory
     stored: Mapping[str, PartitionState]
+    listed: frozenset[str] = frozenset()
     lost: Sequence[Gap]
     read_at: float
+    alone: bool = True
+    repairs: bool = True
+    rebuild: frozenset[str] = frozenset()
     now: float
 
-    def gap(self, partition: str, reason: str) -> Gap:
-        """Make the record of a gap found now, of which nobody knows when it began."""
+    def gap(self, partition: str, reason: str, *, since: float = 0.0, until: float | None = None) -> Gap:
+        """Make the record of a gap found now; nobody knows when it began, unless it is said."""
         return Gap(
             table=self.table,
             target=self.target,
             partition=partition,
-            since=0.0,
-            until=self.now,
+            since=since,
+            until=self.now if until is None else until,
             reason=reason,
             found_at=self.now,
+            generation=self.newest_number(),
         )
 
+    def newest_number(self) -> int:
+        """Give the highest number of a generation of any collection."""
+        return max((copy.number for copy in self.copies), default=0)
 
-def plan(situation: Situation, new_scan: Callable[[bool], Scan]) -> Plan:
-    """Decide which generations to keep, and which to begin.
+
+def losses(situation: Situation, judged: Callable[[str], bool] = lambda _partition: True) -> Loss:
+    """Find out what was lost.
 
     Args:
-        situation: What the target and the store hold, and what is wanted.
-        new_scan: Gives a scan for new generations; its argument says whether it must read strongly consistently.
+        situation: What the target and the store hold.
+        judged: Whether a partition is looked at: one that another worker holds is that worker's to judge.
     """
-    gaps = (*situation.lost, *_forgotten(situation), *_other_stream(situation), *_absence(situation))
-    restart = bool(gaps)
-    # Capture from TRIM_HORIZON sees every write that an eventually consistent scan may miss; capture that is already
-    # past it does not, so a collection added later is scanned strongly consistently.
-    captured_from_start = restart or all(state.position == START for state in situation.stored.values())
-    scan: Scan | None = None
-    current: list[Copy] = []
-    new: list[Copy] = []
-    for collection in situation.wanted:
-        kept = None if restart else _kept(collection, situation)
-        if kept is None:
-            scan = scan or new_scan(not captured_from_start)
-            kept = _begin(collection, situation, scan)
-            new.append(kept)
-        current.append(kept)
-    return Plan(tuple(current), tuple(new), _retired(situation), restart, gaps)
+    trimmed = {gap.partition for gap in situation.lost}
+    stored = {id_: state for id_, state in situation.stored.items() if judged(id_)}
+    others = _other_streams(situation)
+    unreadable = [state for id_, state in stored.items() if id_ in trimmed or _is_gone(state, situation)]
+    taken_back = {id_: state for id_, state in stored.items() if state not in unreadable and _is_lost(state, situation)}
+    gone = [state.partition.id for state in unreadable if state.partition.id not in trimmed]
+    gaps = [replace(gap, generation=situation.newest_number()) for gap in situation.lost]
+    # A shard that went with its stream is no loss of its own.
+    gaps += [situation.gap(other, _ANOTHER_STREAM) for other in others]
+    gaps += [situation.gap(partition, _SHARD_GONE) for partition in gone if not others]
+    gaps += [situation.gap(partition, _TARGET_LOST) for partition in taken_back]
+    if situation.memory.generations and not situation.copies:
+        gaps.append(situation.gap(situation.stream, _STORE_LOST))
+    gaps += _absence(situation)
+    passed = {id_: Mark(state.epoch, state.position) for id_, state in taken_back.items()}
+    return Loss(tuple(gaps), tuple(unreadable), passed)
 
 
-def _forgotten(situation: Situation) -> list[Gap]:
-    """Find partitions whose position the store knows and the target does not: writes were confirmed and are gone."""
-    return [
-        situation.gap(partition, "the target no longer holds what it confirmed")
-        for partition, state in situation.stored.items()
-        if state.position > START and _missing(partition, situation)
-    ]
+_ANOTHER_STREAM = "the table's stream is another one than before: it was turned off and on, or the table created anew"
+_SHARD_GONE = "the shard is gone from the stream before it was read to its end"
+_TARGET_LOST = "the target no longer holds what it confirmed"
+_STORE_LOST = "the position store no longer holds what it recorded: was it deleted, or is it another one?"
+_UNREAD = "the stream was not read for longer than it keeps its records, 24 hours"
 
 
-def _missing(partition: str, situation: Situation) -> bool:
-    mark = situation.memory.marks.get(partition, START)
+def _is_gone(state: PartitionState, situation: Situation) -> bool:
+    """Say whether the stream no longer lists a shard that was not read to its end."""
+    unread = state.partition.kind == "shard" and not state.position.ended
+    return unread and state.partition.id not in situation.listed
+
+
+def _is_lost(state: PartitionState, situation: Situation) -> bool:
+    """Say whether the store knows a position that the target cannot be replayed to: confirmed writes are gone."""
+    if state.position == START:
+        return False
+    mark = situation.memory.marks.get(state.partition.id, NO_MARK).position
     if mark == START:
         # Going back to the start is no replay: what the stream has trimmed since would be skipped without a word.
         return True
+    if mark.ended or not state.position.ended:
+        return False
     # A drained parent that the target took back cannot be replayed under its children, whose epochs are older.
-    rewound = situation.stored[partition].position.ended and not mark.ended
-    return rewound and any(partition in state.partition.parents for state in situation.stored.values())
+    has_children = any(state.partition.id in other.partition.parents for other in situation.stored.values())
+    return has_children or not situation.alone
 
 
-def _other_stream(situation: Situation) -> list[Gap]:
+def _other_streams(situation: Situation) -> list[str]:
     """Find out whether the stream was turned off and on, or the table created anew: what lies between was not said."""
-    others = {copy.stream for copy in _newest(situation)} - {situation.stream}
-    reason = "the table's stream is another one than before: it was turned off and on, or the table created anew"
-    return [situation.gap(other, reason) for other in sorted(others)]
+    return sorted({copy.stream for copy in _newest(situation)} - {situation.stream})
 
 
 def _absence(situation: Situation) -> list[Gap]:
@@ -160,34 +193,57 @@ def _absence(situation: Situation) -> list[Gap]:
     # Capture began with the generations: a worker that was killed before it reported has lost nothing.
     begun = min((copy.started_at for copy in _newest(situation)), default=0.0)
     read_at = max(situation.read_at, begun)
-    if not situation.stored or situation.now - read_at <= STREAM_RETENTION_SECONDS:
+    kept_since = situation.now - STREAM_RETENTION_SECONDS
+    if not situation.stored or read_at >= kept_since:
         return []
-    return [
-        Gap(
-            table=situation.table,
-            target=situation.target,
-            partition=situation.stream,
-            since=read_at,
-            until=situation.now - STREAM_RETENTION_SECONDS,
-            reason="the stream was not read for longer than it keeps its records, 24 hours",
-            found_at=situation.now,
-        )
-    ]
+    return [situation.gap(situation.stream, _UNREAD, since=read_at, until=kept_since)]
+
+
+def plan(situation: Situation, loss: Loss, new_scan: Callable[[bool], Scan]) -> Plan:
+    """Decide which generations to begin.
+
+    Args:
+        situation: What the target and the store hold, and what is wanted.
+        loss: What was found to be lost.
+        new_scan: Gives a scan for new generations; its argument says whether it must read strongly consistently.
+    """
+    # Capture from TRIM_HORIZON sees every write that an eventually consistent scan may miss; capture that is already
+    # past it, or that has lost something, does not.
+    positions = {state.position for state in situation.stored.values()}
+    positions |= {mark.position for mark in situation.memory.marks.values()}
+    consistent = bool(loss.gaps or situation.recorded) or not positions <= {START}
+    scan: Scan | None = None
+    new: list[Copy] = []
+    for wanted in situation.wanted:
+        if not _is_kept(wanted, situation, loss):
+            scan = scan or new_scan(consistent)
+            new.append(_begin(wanted, situation, (*situation.recorded, *loss.gaps), scan))
+    return Plan(tuple(new), _retired(situation))
 
 
 def _newest(situation: Situation) -> list[Copy]:
-    """Give the newest generation of each collection: an older one is no longer fed, whatever it came from."""
+    """Give the newest generation of each collection."""
     kept = [copy for copy in situation.copies if copy.state != "dropped"]
     return list({copy.collection: copy for copy in sorted(kept, key=lambda copy: copy.number)}.values())
 
 
-def _kept(wanted: Wanted, situation: Situation) -> Copy | None:
-    """Give the newest generation if it can be fed on: same settings, and still there."""
+def _is_kept(wanted: Wanted, situation: Situation, loss: Loss) -> bool:
+    """Say whether the newest generation can be fed on: nothing lost, the same settings, and still there."""
     newest = next((copy for copy in _newest(situation) if copy.collection == wanted.collection), None)
-    if newest is None or newest.fingerprint != wanted.fingerprint:
-        return None
+    if newest is None or newest.fingerprint != wanted.fingerprint or not newest.settings:
+        return False
+    if wanted.collection in situation.rebuild:
+        return False
+    if situation.repairs and not is_above(newest, (*situation.recorded, *loss.gaps)):
+        return False
     held = Generation(newest.collection, newest.number) in situation.memory.generations
-    return newest if held or newest.state == "building" else None
+    # What a target has lost whole is built anew whatever the file says of repairs: there is nothing to go on with.
+    return held or newest.state == "building"
+
+
+def is_above(copy: Copy, gaps: Iterable[Gap]) -> bool:
+    """Say whether a generation was begun after all of these gaps, so that it lacks nothing."""
+    return all(copy.number > gap.generation for gap in gaps)
 
 
 def _retired(situation: Situation) -> tuple[Copy, ...]:
@@ -195,13 +251,13 @@ def _retired(situation: Situation) -> tuple[Copy, ...]:
     return tuple(copy for copy in situation.copies if copy.state != "dropped" and copy.collection not in wanted)
 
 
-def _begin(wanted: Wanted, situation: Situation, scan: Scan) -> Copy:
+def _begin(wanted: Wanted, situation: Situation, gaps: Iterable[Gap], scan: Scan) -> Copy:
     recorded = [copy.number for copy in situation.copies if copy.collection == wanted.collection]
     held = [held.number for held in situation.memory.generations if held.collection == wanted.collection]
     return Copy(
         collection=wanted.collection,
         target=situation.target,
-        number=max([*recorded, *held], default=0) + 1,
+        number=max([*recorded, *held, *(gap.generation for gap in gaps)], default=0) + 1,
         state="building",
         fingerprint=wanted.fingerprint,
         stream=situation.stream,
@@ -209,6 +265,8 @@ def _begin(wanted: Wanted, situation: Situation, scan: Scan) -> Copy:
         segments=scan.segments,
         consistent=scan.consistent,
         started_at=situation.now,
+        settings=wanted.settings,
+        keeps_previous=wanted.collection in situation.rebuild,
     )
 
 
@@ -218,5 +276,5 @@ def finished(copy: Copy, now: float) -> Copy:
 
 
 def dropped(copy: Copy) -> Copy:
-    """Give the record of a generation that another one has replaced, or that is no longer fed."""
+    """Give the record of a generation that is no longer fed."""
     return replace(copy, state="dropped")

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from dynalens.partition import START, Position
-from dynalens.target import Memory, Target, Write, version
+from dynalens.target import Mark, Memory, Target, Write, version
 from tests.contract.implementations import (
     COLLECTIONS,
     DURABLE,
@@ -243,21 +243,21 @@ def test_an_epoch_is_remembered_for_its_table_alone(subject: Subject) -> None:
 
 def test_marks_are_kept_by_partition(subject: Subject) -> None:
     marks = {
-        "shardId-00000001": Position(rank=10**20, token=str(10**20)),
-        "shardId-00000002": Position(rank=10**40 - 1, token=str(10**40 - 1)),
-        "shardId-00000003": Position(ended=True, rank=10**39 + 1, token=str(10**39 + 1)),
-        "shardId-00000004": Position(ended=True),
-        "shardId-00000005": START,
-        "scan-s1-0": Position(rank=250, token='{"id":{"S":"it\'s a \\"key\\" \\ud800"}}'),
+        "shardId-00000001": Mark(1, Position(rank=10**20, token=str(10**20))),
+        "shardId-00000002": Mark(12, Position(rank=10**40 - 1, token=str(10**40 - 1))),
+        "shardId-00000003": Mark((1 << 31) - 1, Position(ended=True, rank=10**39 + 1, token=str(10**39 + 1))),
+        "shardId-00000004": Mark(1, Position(ended=True)),
+        "shardId-00000005": Mark(1, START),
+        "scan-s1-0": Mark(1, Position(rank=250, token='{"id":{"S":"it\'s a \\"key\\" \\ud800"}}')),
     }
     subject.target.mark(TABLE, marks)
     assert_marks(subject, marks)
 
 
 def test_a_mark_replaces_that_of_its_partition_alone(subject: Subject) -> None:
-    kept = Position(rank=5, token="5")
-    subject.target.mark(TABLE, {"p": Position(rank=1, token="1"), "q": kept})
-    moved = Position(rank=10**39, token="x")
+    kept = Mark(1, Position(rank=5, token="5"))
+    subject.target.mark(TABLE, {"p": Mark(1, Position(rank=1, token="1")), "q": kept})
+    moved = Mark(1, Position(rank=10**39, token="x"))
     subject.target.mark(TABLE, {"p": moved})
     assert_marks(subject, {"p": moved, "q": kept})
     subject.target.mark(TABLE, {})
@@ -266,29 +266,43 @@ def test_a_mark_replaces_that_of_its_partition_alone(subject: Subject) -> None:
 
 def test_a_mark_goes_back_with_a_replay(subject: Subject) -> None:
     """The documents are those of the replayed position again, so a mark that stayed ahead would be a lie."""
-    subject.target.mark(TABLE, {"p": Position(ended=True, rank=100, token="100")})
-    replayed = Position(rank=80, token="80")
-    subject.target.mark(TABLE, {"p": replayed})
-    assert_marks(subject, {"p": replayed})
+    subject.target.mark(TABLE, {"p": Mark(1, Position(ended=True, rank=100, token="100"))})
+    for replayed in (Mark(1, Position(rank=80, token="80")), Mark(2, Position(rank=60, token="60"))):
+        subject.target.mark(TABLE, {"p": replayed})
+        assert_marks(subject, {"p": replayed})
+
+
+def test_a_mark_of_a_lower_epoch_changes_nothing_and_the_others_of_its_call_count(subject: Subject) -> None:
+    """A session that lost one partition says so much of it, and may still hold the others."""
+    # As text 9 would be above 10, and as text of JSON as well.
+    held = Mark(10, Position(rank=80, token="80"))
+    subject.target.mark(TABLE, {"lost": held, "equal": held, "raised": held})
+    late = Position(ended=True, rank=10**39, token="x")
+    own = {"equal": Mark(10, late), "raised": Mark(11, late), "new": Mark(9, late)}
+    subject.target.mark(TABLE, {"lost": Mark(9, late)} | own)
+    assert_marks(subject, {"lost": held} | own)
+    subject.reopen()
+    subject.target.mark(TABLE, {"lost": Mark(2, late)})
+    assert_marks(subject, {"lost": held} | own)
 
 
 def test_marks_are_kept_for_their_table_alone(subject: Subject) -> None:
-    subject.target.mark(TABLE, {"p": Position(rank=1, token="1")})
+    subject.target.mark(TABLE, {"p": Mark(1, Position(rank=1, token="1"))})
     assert subject.target.recall(OTHER_TABLE).marks == {}
 
 
-def assert_marks(subject: Subject, marks: dict[str, Position]) -> None:
+def assert_marks(subject: Subject, marks: dict[str, Mark]) -> None:
     recalled = subject.target.recall(TABLE).marks
     assert recalled == marks
     # A position compares without its token, and the token is what the source goes on from.
-    assert {partition: mark.token for partition, mark in recalled.items()} == {
-        partition: mark.token for partition, mark in marks.items()
+    assert {partition: mark.position.token for partition, mark in recalled.items()} == {
+        partition: mark.position.token for partition, mark in marks.items()
     }
 
 
 def test_everything_outlives_a_restart(subject: Subject, target: Target) -> None:
     kept = put("a", version(5, 1), n=5)
-    marks = {"p": Position(rank=10**39, token=str(10**39))}
+    marks = {"p": Mark(5, Position(rank=10**39, token=str(10**39)))}
     target.raise_epoch(TABLE, 5)
     target.apply([kept, put("b", version(5, 2)), delete("b", version(5, 3))])
     target.create(SECOND, COLLECTIONS["donations"])
@@ -314,7 +328,7 @@ def test_marks_never_outlive_the_rows_they_stand_for(implementation: str, steps:
     confirmed = killed_after(steps, implementation, tmp_path)
     subject = IMPLEMENTATIONS[implementation](tmp_path)
     try:
-        marked = subject.target.recall(TABLE).marks[PARTITION].rank
+        marked = subject.target.recall(TABLE).marks[PARTITION].position.rank
         assert marked >= confirmed
         found = subject.documents("donations")
         for step_ in range(max(1, marked - 19), marked + 1):

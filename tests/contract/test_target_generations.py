@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from dynalens.partition import Position
-from dynalens.target import Generation, Target, version
+from dynalens.target import Generation, Mark, Target, version
 from tests.contract.implementations import COLLECTIONS, OTHER_TABLE, TABLE, Subject, assert_holds, open_generation
 from tests.contract.together import together
 from tests.contract.writing import FIRST, SECOND, delete, put
@@ -228,13 +228,13 @@ def test_two_tables_are_written_at_once(subject: Subject, target: Target) -> Non
     def write(table: str, generation: Generation) -> None:
         for n in range(1, 25):
             target.apply([put(f"key-{n % 5}", version(1, n), n, generation=generation)])
-            target.mark(table, {"p": Position(rank=n, token=str(n))})
+            target.mark(table, {"p": Mark(1, Position(rank=n, token=str(n)))})
 
     together(partial(write, TABLE, FIRST), partial(write, OTHER_TABLE, people))
     last = [put(f"key-{n % 5}", 0, n) for n in range(20, 25)]
     assert_holds(subject, last)
     assert_holds(subject, last, "people")
-    assert {table: target.recall(table).marks["p"].rank for table in (TABLE, OTHER_TABLE)} == {
+    assert {table: target.recall(table).marks["p"].position.rank for table in (TABLE, OTHER_TABLE)} == {
         TABLE: 24,
         OTHER_TABLE: 24,
     }

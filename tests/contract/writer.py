@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from dynalens.partition import Position
-from dynalens.target import version
+from dynalens.target import Mark, version
 from tests.contract.implementations import COLLECTIONS, IMPLEMENTATIONS, TABLE
 from tests.contract.writing import FIRST, put
 
@@ -31,7 +31,7 @@ def main() -> None:
     target.serve(FIRST)
     for step in itertools.count(1):
         target.apply([put(key_of(step), version(1, step), step)])
-        target.mark(TABLE, {PARTITION: Position(rank=step, token=str(step))})
+        target.mark(TABLE, {PARTITION: Mark(1, Position(rank=step, token=str(step)))})
         print(step, flush=True)  # noqa: T201 - the parent reads it
 
 

@@ -15,9 +15,8 @@ import pytest
 
 from dynalens.config import CollectionConfig
 from dynalens.dead_letter import DeadLetter
-from dynalens.partition import Position
 from dynalens.position.sqlite import SqliteStore
-from dynalens.target import Generation, Memory, Rejection, Target, Write
+from dynalens.target import Generation, Mark, Memory, Rejection, Target, Write
 from dynalens.testing.memory import MemorySource
 from tests.contract.implementations import COLLECTIONS, IMPLEMENTATIONS, Subject
 from tests.pipelines import Bench
@@ -52,7 +51,7 @@ class Refusing:
     def drop(self, generation: Generation) -> None:
         self._target.drop(generation)
 
-    def mark(self, table: str, marks: Mapping[str, Position]) -> None:
+    def mark(self, table: str, marks: Mapping[str, Mark]) -> None:
         self._target.mark(table, marks)
 
     def sweep(self, older_than: float) -> int:

@@ -11,7 +11,7 @@ import pytest
 
 from dynalens.errors import NotFoundError, TargetError
 from dynalens.partition import Position
-from dynalens.target import Memory
+from dynalens.target import NO_MARK, Mark, Memory
 from dynalens.target.metrics import MetricsTarget
 from dynalens.target.metrics.connection import Server
 from tests.integration.metrics_writes import (
@@ -94,7 +94,7 @@ def test_a_server_out_of_memory_takes_nothing_by_halves(valkey: ValkeyServer) ->
             for call in (
                 lambda: target.apply([put(FIRST, "b", 2, platform="p", amount=1), delete(FIRST, "a", 2)]),
                 lambda: target.serve(SECOND),
-                lambda: target.mark(TABLE, {"shard": Position(rank=1)}),
+                lambda: target.mark(TABLE, {"shard": Mark(1, Position(rank=1))}),
                 lambda: target.raise_epoch(TABLE, 1),
             ):
                 with pytest.raises(TargetError, match="out of memory") as refused:
@@ -150,13 +150,13 @@ def test_a_killed_server_leaves_rows_and_marks_that_fit(valkey: ValkeyServer) ->
             try:
                 for rank in range(1, 100_000):
                     target.apply([put(FIRST, str(rank), rank, platform="p", amount=1)])
-                    target.mark(TABLE, {"shard": Position(rank=rank, token=str(rank))})
+                    target.mark(TABLE, {"shard": Mark(1, Position(rank=rank, token=str(rank)))})
             except TargetError:
                 stopped.set()
 
         worker = threading.Thread(target=work)
         worker.start()
-        observed(lambda: target.recall(TABLE).marks.get("shard", Position()).rank >= 50)
+        observed(lambda: target.recall(TABLE).marks.get("shard", NO_MARK).position.rank >= 50)
         # Behind a slow fsync the newest writes wait in memory; these must be in the log.
         observed(lambda: valkey.client().info("persistence")["aof_buffer_length"] == 0)
         valkey.kill()
@@ -166,7 +166,7 @@ def test_a_killed_server_leaves_rows_and_marks_that_fit(valkey: ValkeyServer) ->
             target.ping()
         valkey.start()
         target.ping()
-        marked = target.recall(TABLE).marks["shard"].rank
+        marked = target.recall(TABLE).marks["shard"].position.rank
         rows = int(seen(target)["*"][0]["count"])
         assert marked >= 50
         assert marked <= rows <= marked + 1
@@ -180,14 +180,14 @@ def test_a_server_that_came_back_is_noticed_before_anything_is_confirmed(valkey:
     with serving(valkey, by_platform=BY_PLATFORM) as target:
         target.recall(TABLE)
         target.apply([put(FIRST, "a", 1, platform="p", amount=1)])
-        target.mark(TABLE, {"shard": Position(rank=1, token="1")})
+        target.mark(TABLE, {"shard": Mark(1, Position(rank=1, token="1"))})
         valkey.kill()
         valkey.start()
         target.apply([put(FIRST, "b", 2, platform="p", amount=1)])
         with pytest.raises(TargetError, match="was started anew"):
-            target.mark(TABLE, {"shard": Position(rank=2, token="2")})
-        assert target.recall(TABLE).marks == {"shard": Position(rank=1, token="1")}
-        target.mark(TABLE, {"shard": Position(rank=2, token="2")})
+            target.mark(TABLE, {"shard": Mark(1, Position(rank=2, token="2"))})
+        assert target.recall(TABLE).marks == {"shard": Mark(1, Position(rank=1, token="1"))}
+        target.mark(TABLE, {"shard": Mark(1, Position(rank=2, token="2"))})
 
 
 def test_a_server_that_is_not_there_says_so() -> None:

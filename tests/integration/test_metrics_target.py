@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from dynalens.partition import Position
-from dynalens.target import Generation, Memory, Write
+from dynalens.target import Generation, Mark, Memory, Write
 from dynalens.target.metrics.reader import MetricsReader
 from tests.integration.metrics_writes import (
     BY_PLATFORM,
@@ -260,8 +260,8 @@ def test_a_fresh_server_remembers_nothing(valkey: ValkeyServer) -> None:
 
 def test_epochs_marks_and_generations_are_remembered(valkey: ValkeyServer) -> None:
     marks = {
-        "shard:1": Position(ended=False, rank=10**39, token="1" * 40),
-        "scan-x-0": Position(ended=True, rank=7, token='{"a":"ü"}'),
+        "shard:1": Mark(5, Position(ended=False, rank=10**39, token="1" * 40)),
+        "scan-x-0": Mark(4, Position(ended=True, rank=7, token='{"a":"ü"}')),
     }
     config = collection(by_platform=BY_PLATFORM)
     with opened(valkey, donations=config) as target:
@@ -272,7 +272,7 @@ def test_epochs_marks_and_generations_are_remembered(valkey: ValkeyServer) -> No
     with opened(valkey, donations=config) as target:
         memory = target.recall(TABLE)
         assert memory == Memory(5, marks, frozenset({FIRST}))
-        assert memory.marks["shard:1"].token == "1" * 40
+        assert memory.marks["shard:1"].position.token == "1" * 40
         assert target.recall("Others") == Memory()
 
 

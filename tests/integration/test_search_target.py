@@ -19,7 +19,7 @@ from dynalens.config import CollectionConfig
 from dynalens.errors import ConfigError, MissingExtraError, NotFoundError, RequestError, TargetError
 from dynalens.partition import Position
 from dynalens.search import Anywhere, Everything, Exists, SearchRequest, Term
-from dynalens.target import Generation, version
+from dynalens.target import Generation, Mark, version
 from dynalens.target.search import open_search
 from dynalens.target.search.index import GenerationIndex
 from dynalens.target.search.target import SearchTarget
@@ -28,7 +28,7 @@ from dynalens.target.search.view import MOST_PATHS
 from tests.contract.implementations import COLLECTIONS, OTHER_TABLE, TABLE, open_generation
 from tests.contract.writing import FIRST, SECOND, delete, put
 
-MARKS = {"p": Position(rank=7, token="7")}
+MARKS = {"p": Mark(1, Position(rank=7, token="7"))}
 
 
 def open_target(folder: Path) -> SearchTarget:

@@ -15,7 +15,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from dynalens.errors import TargetError
 from dynalens.partition import Position
-from dynalens.target import version
+from dynalens.target import Mark, version
 from dynalens.target.sql import SqlTarget, open_sql
 from dynalens.target.sql import inserts as inserts_module
 from dynalens.target.sql.engine import quoted
@@ -41,7 +41,7 @@ def test_a_nearly_full_disk_is_not_written_to(target: SqlTarget, monkeypatch: py
     monkeypatch.setattr(inserts_module, "FREE_BYTES", 1 << 60)
     for write in (
         lambda: target.apply([put("a", 1)]),
-        lambda: target.mark(TABLE, {"p": Position(rank=1)}),
+        lambda: target.mark(TABLE, {"p": Mark(1, Position(rank=1))}),
         lambda: target.raise_epoch(TABLE, 1),
         lambda: target.create(SECOND, COLLECTIONS["donations"]),
     ):
@@ -65,7 +65,7 @@ def test_an_insert_that_the_disk_cut_off_does_not_count(tmp_path: Path) -> None:
 def test_documents_that_are_lost_are_owned_up_to(tmp_path: Path) -> None:
     """A part that is found broken makes the target forget its positions, so that the pipeline sees a gap."""
     target = open_served(tmp_path)
-    marks = {"p": Position(rank=5, token="5")}
+    marks = {"p": Mark(1, Position(rank=5, token="5"))}
     for number in range(3):
         target.apply([put(f"k{number}", version(1, number), attributes={"text": {"S": "x" * 5_000}})])
     target.mark(TABLE, marks)

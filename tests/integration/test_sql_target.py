@@ -17,7 +17,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from dynalens.change import Typed
 from dynalens.errors import ConfigError, MissingExtraError, NotFoundError, TargetError
 from dynalens.partition import Position
-from dynalens.target import Field, Write, version
+from dynalens.target import Field, Mark, Write, version
 from dynalens.target.sql import SqlTarget, open_sql
 from dynalens.target.sql import engine as engine_module
 from dynalens.target.sql.engine import quoted
@@ -406,8 +406,8 @@ def test_readers_and_a_writer_run_beside_each_other(target: SqlTarget) -> None:
 def test_many_small_batches_do_not_pile_up(target: SqlTarget) -> None:
     for step in range(120):
         target.apply([put(f"k{step % 7}", version(1, step), step)])
-        target.mark(TABLE, {"p": Position(rank=step)})
+        target.mark(TABLE, {"p": Mark(1, Position(rank=step))})
     parts = "SELECT max(parts) FROM (SELECT count() AS parts FROM system.parts WHERE active GROUP BY table)"
     observed(lambda: int(str(target._client.command(parts))) < 50)
     assert target.count("donations") == 7
-    assert target.recall(TABLE).marks["p"].rank == 119
+    assert target.recall(TABLE).marks["p"].position.rank == 119

@@ -14,7 +14,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "src" / "dynalens"
 
 FOUNDATION = {"errors", "clock", "failpoint", "change", "partition", "retry", "config"}
-STORES = FOUNDATION | {"position", "dead_letter", "report", "status"}
+STORES = FOUNDATION | {"position", "dead_letter", "report", "request", "status"}
 
 # Lowest first. A module may import those in its row and nothing else of the package.
 MAY_IMPORT: dict[str, set[str]] = {

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dynalens.backfill import Plan, Scan, Situation, Wanted, dropped, finished, plan
+import pytest
+
+from dynalens.backfill import Loss, Plan, Scan, Situation, Wanted, dropped, finished, is_above, losses, plan
 from dynalens.partition import START, Partition, Position
 from dynalens.position import Copy, Gap, PartitionState
-from dynalens.target import Generation, Memory
+from dynalens.target import Generation, Mark, Memory
 
 READ = Position(rank=7, token="7")
 DRAINED = Position(ended=True, rank=9, token="9")
@@ -26,6 +28,7 @@ def copy(number: int = 1, *, collection: str = "donations", fingerprint: str = "
         consistent=False,
         started_at=1.0,
         finished_at=2.0,
+        settings="{}",
     )
 
 
@@ -39,152 +42,227 @@ STEADY = Situation(
     target="sql",
     wanted=[Wanted("donations", "f")],
     copies=[copy()],
-    memory=Memory(5, {"shard": READ}, frozenset({Generation("donations", 1)})),
+    memory=Memory(5, {"shard": Mark(5, READ)}, frozenset({Generation("donations", 1)})),
     stored=stored("shard", READ),
+    listed=frozenset({"shard"}),
     lost=[],
     read_at=99_000.0,
     now=100_000.0,
 )
 BLANK = replace(STEADY, copies=[], memory=Memory(), stored={})
+GAP = Gap("Donations", "sql", "shard", since=1, until=2, reason="trimmed", found_at=2, generation=1)
+DAY = 24 * 3600.0
 
 
 def planned(situation: Situation) -> Plan:
-    return plan(situation, lambda consistent: Scan("new", 4, consistent))
+    return plan(situation, losses(situation), lambda consistent: Scan("new", 4, consistent))
 
 
-def numbers(found: Plan) -> list[tuple[str, int]]:
-    return [(new.collection, new.number) for new in found.new]
+def numbers(situation: Situation) -> list[tuple[str, int]]:
+    return [(new.collection, new.number) for new in planned(situation).new]
+
+
+def reasons(situation: Situation) -> list[tuple[str, str]]:
+    return [(gap.partition, gap.reason) for gap in losses(situation).gaps]
+
+
+def holding(number: int) -> Memory:
+    return replace(STEADY.memory, generations=frozenset({Generation("donations", number)}))
+
+
+def marked(position: Position | None, *, epoch: int = 5) -> Memory:
+    return replace(STEADY.memory, marks={} if position is None else {"shard": Mark(epoch, position)})
+
+
+# Generations.
 
 
 def test_the_first_start_begins_a_first_generation_that_needs_no_consistent_scan() -> None:
-    found = planned(BLANK)
-    assert numbers(found) == [("donations", 1)]
-    assert (found.new[0].scan, found.new[0].segments, found.new[0].consistent) == ("new", 4, False)
-    assert found.new[0].state == "building"
-    assert not found.restart
-    assert not found.gaps
+    (new,) = planned(BLANK).new
+    assert (new.collection, new.number, new.state) == ("donations", 1, "building")
+    assert (new.scan, new.segments, new.consistent) == ("new", 4, False)
+    assert losses(BLANK) == Loss()
 
 
 def test_what_is_there_goes_on() -> None:
-    found = planned(STEADY)
-    assert found == Plan(current=(copy(),), new=(), retired=(), restart=False, gaps=())
+    assert losses(STEADY) == Loss()
+    assert planned(STEADY) == Plan(new=(), retired=())
 
 
-def test_a_mark_below_the_store_is_no_loss() -> None:
-    behind = Memory(5, {"shard": Position(rank=3, token="3")}, frozenset({Generation("donations", 1)}))
-    assert planned(replace(STEADY, memory=behind)).new == ()
-
-
-def test_a_missing_mark_is_a_loss() -> None:
-    found = planned(replace(STEADY, memory=Memory(5, {}, frozenset({Generation("donations", 1)}))))
-    assert numbers(found) == [("donations", 2)]
-    assert found.restart
-    assert [gap.partition for gap in found.gaps] == ["shard"]
-    assert "no longer holds" in found.gaps[0].reason
-
-
-def test_a_mark_back_at_the_start_is_a_loss_too() -> None:
-    """Reading from TRIM_HORIZON again would skip what was trimmed since, without a word."""
-    back = Memory(5, {"shard": START}, frozenset({Generation("donations", 1)}))
-    assert planned(replace(STEADY, memory=back)).restart
-
-
-def test_a_wiped_target_is_a_loss_even_when_nothing_was_read_yet() -> None:
-    found = planned(replace(STEADY, memory=Memory(), stored={}))
-    assert numbers(found) == [("donations", 2)]
-
-
-def test_a_drained_parent_that_the_target_took_back_under_its_children_is_a_loss() -> None:
-    shards = stored("parent", DRAINED) | stored("child", READ, "parent")
-    marks = {"parent": READ, "child": READ}
-    situation = replace(STEADY, stored=shards, memory=replace(STEADY.memory, marks=marks))
-    assert planned(situation).restart
-    childless = replace(situation, stored=stored("parent", DRAINED))
-    assert not planned(childless).restart, "without children its tail is simply read again"
+def test_a_wiped_target_is_built_anew_even_when_nothing_was_read_yet() -> None:
+    assert numbers(replace(STEADY, memory=Memory(), stored={}, repairs=False)) == [("donations", 2)]
 
 
 def test_a_collection_added_later_is_scanned_consistently_beside_the_others() -> None:
-    found = planned(replace(STEADY, wanted=[Wanted("donations", "f"), Wanted("big", "g")]))
-    assert numbers(found) == [("big", 1)]
-    assert found.new[0].consistent
-    assert not found.restart
+    situation = replace(STEADY, wanted=[Wanted("donations", "f"), Wanted("big", "g")])
+    assert numbers(situation) == [("big", 1)]
+    assert planned(situation).new[0].consistent
 
 
 def test_a_collection_that_is_not_fed_for_a_while_begins_anew() -> None:
     others = [copy(), copy(collection="others")]
-    found = planned(replace(STEADY, copies=others))
-    assert found.retired == (others[1],)
+    assert planned(replace(STEADY, copies=others)).retired == (others[1],)
     again = replace(STEADY, copies=[others[0], dropped(others[1])], wanted=[*STEADY.wanted, Wanted("others", "f")])
-    assert numbers(planned(again)) == [("others", 2)]
+    assert numbers(again) == [("others", 2)]
     assert not planned(again).retired
 
 
 def test_changed_settings_begin_a_new_generation() -> None:
-    found = planned(replace(STEADY, wanted=[Wanted("donations", "other")]))
-    assert numbers(found) == [("donations", 2)]
-    assert not found.restart
+    situation = replace(STEADY, wanted=[Wanted("donations", "other", '{"table": "Donations"}')])
+    assert numbers(situation) == [("donations", 2)]
+    assert planned(situation).new[0].settings == '{"table": "Donations"}'
+    assert losses(situation) == Loss()
 
 
-def test_another_stream_begins_everything_anew() -> None:
-    found = planned(replace(STEADY, stream="t"))
-    assert numbers(found) == [("donations", 2)]
-    assert found.restart
-    assert "another one" in found.gaps[0].reason
-    assert not found.new[0].consistent, "capture from TRIM_HORIZON of a new stream sees every write"
-
-
-def test_generations_that_were_dropped_say_nothing_of_the_stream() -> None:
-    old = dropped(copy(stream="t"))
-    assert planned(replace(STEADY, copies=[old, copy(2)], memory=_holding(2))).gaps == ()
-
-
-def test_a_rebuild_under_way_goes_on_beside_the_generation_that_it_replaces() -> None:
-    """The old one keeps its old stream until the switch; that is no second loss."""
-    old, building = copy(stream="t"), replace(copy(2), state="building", started_at=STEADY.now - 60)
-    found = planned(replace(STEADY, copies=[old, building], memory=_holding(2), read_at=0.0))
-    assert (found.gaps, found.current) == ((), (building,))
-
-
-def test_a_lost_store_numbers_above_what_the_target_holds() -> None:
-    found = planned(replace(STEADY, copies=[], stored={}, memory=_holding(3)))
-    assert numbers(found) == [("donations", 4)]
+def test_a_generation_whose_settings_nobody_kept_cannot_be_fed_on() -> None:
+    assert numbers(replace(STEADY, copies=[replace(copy(), settings="")])) == [("donations", 2)]
 
 
 def test_a_generation_being_built_goes_on() -> None:
     building = replace(copy(), state="building", finished_at=0.0)
-    assert planned(replace(STEADY, copies=[building])).current == (building,)
+    assert planned(replace(STEADY, copies=[building], memory=holding(7))).new == ()
 
 
 def test_one_scan_fills_all_that_begins_together() -> None:
-    found = planned(replace(BLANK, wanted=[Wanted("a", "f"), Wanted("b", "f")]))
-    assert {new.scan for new in found.new} == {"new"}
+    assert {new.scan for new in planned(replace(BLANK, wanted=[Wanted("a", "f"), Wanted("b", "f")])).new} == {"new"}
 
 
-def test_a_gap_found_while_reading_begins_everything_anew() -> None:
-    gap = Gap(table="Donations", target="sql", partition="shard", since=1, until=2, reason="trimmed", found_at=2)
-    found = planned(replace(STEADY, lost=[gap]))
-    assert found.restart
-    assert found.gaps == (gap,)
-
-
-def test_a_worker_that_was_off_for_more_than_a_day_has_a_gap() -> None:
-    day = 24 * 3600.0
-    assert planned(replace(STEADY, read_at=STEADY.now - day)).gaps == ()
-    (gap,) = planned(replace(STEADY, read_at=STEADY.now - day - 60)).gaps
-    assert (gap.since, gap.until) == (STEADY.now - day - 60, STEADY.now - day)
-    assert planned(replace(BLANK, read_at=0.0)).gaps == (), "a first start has nothing to lose"
-
-
-def test_a_worker_that_was_killed_before_its_first_report_has_no_gap() -> None:
-    young = replace(copy(), started_at=STEADY.now - 60)
-    assert planned(replace(STEADY, copies=[young], read_at=0.0)).gaps == ()
-    old = replace(copy(), started_at=STEADY.now - 25 * 3600)
-    assert planned(replace(STEADY, copies=[old], read_at=0.0)).gaps != ()
+def test_what_somebody_asked_for_is_built_anew_and_the_one_before_it_kept() -> None:
+    asked = replace(STEADY, rebuild=frozenset({"donations"}))
+    (new,) = planned(asked).new
+    assert (new.number, new.keeps_previous, new.consistent) == (2, True, True)
+    assert not planned(BLANK).new[0].keeps_previous
 
 
 def test_a_finished_generation_is_live() -> None:
     assert finished(replace(copy(), state="building"), 9.0) == replace(copy(), finished_at=9.0)
 
 
-def _holding(number: int) -> Memory:
-    return replace(STEADY.memory, generations=frozenset({Generation("donations", number)}))
+# Losses.
+
+
+def test_a_mark_below_the_store_is_no_loss() -> None:
+    assert losses(replace(STEADY, memory=marked(Position(rank=3, token="3")))) == Loss()
+
+
+@pytest.mark.parametrize("mark", [None, START])
+def test_a_target_that_lost_what_it_confirmed_is_built_anew_and_old_states_are_not_replayed(
+    mark: Position | None,
+) -> None:
+    """Reading from TRIM_HORIZON again would skip what was trimmed since, without a word."""
+    situation = replace(STEADY, memory=marked(mark))
+    loss = losses(situation)
+    assert [(gap.partition, gap.generation) for gap in loss.gaps] == [("shard", 1)]
+    assert "no longer holds" in loss.gaps[0].reason
+    assert loss.passed == {"shard": Mark(5, READ)}
+    assert loss.forgotten == ()
+    assert numbers(situation) == [("donations", 2)]
+    assert planned(situation).new[0].consistent
+
+
+def test_a_drained_parent_that_the_target_took_back_under_its_children_is_a_loss() -> None:
+    shards = stored("parent", DRAINED) | stored("child", READ, "parent")
+    marks = {"parent": Mark(5, READ), "child": Mark(5, READ)}
+    situation = replace(
+        STEADY, stored=shards, memory=replace(STEADY.memory, marks=marks), listed=frozenset({"parent", "child"})
+    )
+    assert [gap.partition for gap in losses(situation).gaps] == ["parent"]
+    childless = replace(situation, stored=stored("parent", DRAINED))
+    assert losses(childless) == Loss(), "without children its tail is simply read again"
+    assert losses(replace(childless, alone=False)).gaps, "another worker may begin a child at any time"
+
+
+def test_trimmed_records_are_a_loss_and_their_shard_is_read_from_what_is_left() -> None:
+    situation = replace(STEADY, lost=[GAP])
+    loss = losses(situation)
+    assert [(gap.reason, gap.generation) for gap in loss.gaps] == [("trimmed", 1)]
+    assert [state.partition.id for state in loss.forgotten] == ["shard"]
+    assert numbers(situation) == [("donations", 2)]
+
+
+def test_a_shard_that_is_gone_before_its_end_is_a_loss() -> None:
+    situation = replace(STEADY, listed=frozenset())
+    assert [partition for partition, _ in reasons(situation)] == ["shard"]
+    assert [state.partition.id for state in losses(situation).forgotten] == ["shard"]
+    assert losses(replace(situation, stored=stored("shard", DRAINED), memory=marked(DRAINED))) == Loss()
+
+
+def test_another_stream_is_one_loss_however_many_shards_went_with_it() -> None:
+    situation = replace(STEADY, stream="t", listed=frozenset({"of t"}))
+    ((partition, reason),) = reasons(situation)
+    assert (partition, "another one" in reason) == ("s", True)
+    assert [state.partition.id for state in losses(situation).forgotten] == ["shard"]
+    assert numbers(situation) == [("donations", 2)]
+    assert planned(situation).new[0].consistent, "what was written while it was off is in no stream"
+
+
+def test_generations_that_were_dropped_say_nothing_of_the_stream() -> None:
+    old = dropped(copy(stream="t"))
+    assert losses(replace(STEADY, copies=[old, copy(2)], memory=holding(2))) == Loss()
+
+
+def test_a_rebuild_under_way_goes_on_beside_the_generation_that_it_replaces() -> None:
+    """The old one keeps its old stream until the switch; that is no second loss."""
+    old, building = copy(stream="t"), replace(copy(2), state="building", started_at=STEADY.now - 60)
+    situation = replace(STEADY, copies=[old, building], memory=holding(2), read_at=0.0)
+    assert losses(situation) == Loss()
+    assert planned(situation).new == ()
+
+
+def test_a_lost_store_numbers_above_what_the_target_holds_and_says_so() -> None:
+    situation = replace(STEADY, copies=[], stored={}, memory=holding(3))
+    assert "position store" in reasons(situation)[0][1]
+    assert numbers(situation) == [("donations", 4)]
+    assert planned(situation).new[0].consistent, "marks are read on from"
+
+
+def test_a_worker_that_was_off_for_more_than_a_day_has_a_gap() -> None:
+    assert losses(replace(STEADY, read_at=STEADY.now - DAY)) == Loss()
+    (gap,) = losses(replace(STEADY, read_at=STEADY.now - DAY - 60)).gaps
+    assert (gap.since, gap.until) == (STEADY.now - DAY - 60, STEADY.now - DAY)
+    assert losses(replace(BLANK, read_at=0.0)) == Loss(), "a first start has nothing to lose"
+
+
+def test_a_worker_that_was_killed_before_its_first_report_has_no_gap() -> None:
+    young = replace(copy(), started_at=STEADY.now - 60)
+    assert losses(replace(STEADY, copies=[young], read_at=0.0)) == Loss()
+    old = replace(copy(), started_at=STEADY.now - DAY - 3600)
+    assert losses(replace(STEADY, copies=[old], read_at=0.0)).gaps
+
+
+def test_a_partition_of_another_worker_is_that_workers_to_judge() -> None:
+    assert losses(replace(STEADY, memory=marked(None)), judged=lambda partition: partition != "shard") == Loss()
+
+
+# Repair.
+
+
+def test_a_recorded_gap_is_answered_by_a_generation_above_it_once() -> None:
+    recorded = replace(STEADY, recorded=[GAP])
+    assert numbers(recorded) == [("donations", 2)]
+    building = replace(copy(2), state="building")
+    assert numbers(replace(recorded, copies=[copy(), building])) == []
+    again = replace(GAP, partition="another", generation=2)
+    assert numbers(replace(recorded, copies=[copy(), building], recorded=[GAP, again])) == [("donations", 3)]
+
+
+def test_a_generation_is_numbered_above_the_gaps_of_other_collections() -> None:
+    wanted = [Wanted("donations", "f"), Wanted("others", "f")]
+    situation = replace(STEADY, copies=[copy(7), copy(collection="others")], wanted=wanted)
+    held = frozenset({Generation("donations", 7), Generation("others", 1)})
+    situation = replace(situation, memory=replace(STEADY.memory, generations=held), lost=[GAP])
+    assert numbers(situation) == [("donations", 8), ("others", 8)]
+
+
+def test_where_repairs_are_asked_for_a_gap_waits() -> None:
+    situation = replace(STEADY, lost=[GAP], repairs=False)
+    assert losses(situation).gaps
+    assert numbers(situation) == []
+    asked = replace(STEADY, recorded=[GAP], repairs=False, rebuild=frozenset({"donations"}))
+    assert numbers(asked) == [("donations", 2)]
+
+
+def test_a_generation_is_above_the_gaps_that_it_makes_up_for() -> None:
+    assert not is_above(copy(1), [GAP])
+    assert is_above(copy(2), [GAP])
+    assert is_above(copy(1), [])

@@ -12,7 +12,7 @@ from dynalens.config import CollectionConfig
 from dynalens.errors import SourceError, TargetError, TrimmedError
 from dynalens.partition import START, Partition, Position
 from dynalens.source import Batch
-from dynalens.target import Field, Generation, Memory, Write, version
+from dynalens.target import Field, Generation, Mark, Memory, Write, version
 from dynalens.testing.memory import ManualClock, MemorySource, MemoryTarget
 from tests.waiting import observed
 
@@ -306,13 +306,13 @@ def test_a_refused_document_is_rejected_and_the_rest_applied(source: MemorySourc
 def test_a_target_may_forget(source: MemorySource, target: MemoryTarget) -> None:
     source.put("s1", item("a"))
     target.raise_epoch("Donations", 5)
-    target.mark("Donations", {"s1": Position(rank=1)})
+    target.mark("Donations", {"s1": Mark(1, Position(rank=1))})
     early = target.snapshot()
     target.apply(writes(*read_all(source)))
-    target.mark("Donations", {"s1": Position(rank=2)})
+    target.mark("Donations", {"s1": Mark(1, Position(rank=2))})
     target.go_back(early)
     assert target.documents("donations") == {}
-    assert target.recall("Donations") == Memory(5, {"s1": Position(rank=1)}, frozenset({GENERATION}))
+    assert target.recall("Donations") == Memory(5, {"s1": Mark(1, Position(rank=1))}, frozenset({GENERATION}))
     target.apply(writes(*read_all(source)))
     target.lose_marks()
     assert target.recall("Donations").marks == {}

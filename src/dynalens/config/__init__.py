@@ -25,6 +25,7 @@ from dynalens.config.model import (
     masked,
 )
 from dynalens.config.schema import json_schema
+from dynalens.config.settings import dump_settings, load_settings
 
 __all__ = [
     "DEFAULT_ITEM_TYPE",
@@ -49,11 +50,13 @@ __all__ = [
     "SumConfig",
     "TargetsConfig",
     "described",
+    "dump_settings",
     "fingerprint",
     "json_schema",
     "load",
     "load_dashboards",
     "load_server",
+    "load_settings",
     "masked",
     "place_text",
 ]

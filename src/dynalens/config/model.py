@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -86,6 +86,9 @@ class SourceConfig(Section):
 
     scan_segments: int = Field(default=4, ge=1, le=1000, examples=[4])
     """Parts that a table is scanned in, side by side."""
+
+    repair: Literal["automatic", "manual"] = "automatic"
+    """What is done about a gap: a repair scans the table, by itself or once `dynalens rebuild` asks for it."""
 
 
 class TargetsConfig(Section):
@@ -298,8 +301,12 @@ class CollectionConfig(Section):
         if self.item_type != DEFAULT_ITEM_TYPE:
             return self
         types = {other.item_type for other in collections if other.table == self.table} - {DEFAULT_ITEM_TYPE}
+        return self.naming(filter(None, types))
+
+    def naming(self, item_types: Iterable[str]) -> Self:
+        """Give the collection with these `named_types`."""
         found = self.model_copy()
-        found._named_types = frozenset(filter(None, types))  # noqa: SLF001 - its own, just made
+        found._named_types = frozenset(item_types)  # noqa: SLF001 - its own, just made
         return found
 
 

@@ -1,9 +1,10 @@
 """The pipeline of one table: a feed reads each partition once, a lane applies it to each target.
 
-`TablePipeline` is the only name that the runtimes use.
+What the runtimes use of it is named here.
 """
 
 from dynalens.pipeline.attachment import Table
+from dynalens.pipeline.leases import Leases, SoleLeases
 from dynalens.pipeline.table import TablePipeline
 
-__all__ = ["Table", "TablePipeline"]
+__all__ = ["Leases", "SoleLeases", "Table", "TablePipeline"]

@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from dynalens import clock, failpoint
-from dynalens.backfill import Plan, Scan, Situation, Wanted, dropped, finished, plan, scan_of
+from dynalens.backfill import Loss, Scan, Situation, Wanted, losses, scan_of
 from dynalens.change import KeySchema
-from dynalens.config import CollectionConfig
+from dynalens.errors import DynalensError
 from dynalens.partition import START, Partition, Position
 from dynalens.pipeline.delivery import Cursor
-from dynalens.position import Copy, Gap, PartitionState, PositionStore
-from dynalens.target import VERSION_BITS, Generation, Memory, Target
-from dynalens.transform import Route
+from dynalens.pipeline.generations import Generations
+from dynalens.pipeline.lead import Lead
+from dynalens.pipeline.leases import Leases
+from dynalens.position import Commit, Copy, Gap, PartitionState, PositionStore
+from dynalens.target import NO_MARK, VERSION_BITS, Mark, Memory, Target
+
+
+class DetachedError(DynalensError):
+    """The lane must attach again: changes were lost, a generation was begun, or its ordinals run out."""
+
+    code = "detached"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """What all lanes of a table share: its key, its collections, and who works on it.
+    """What all lanes of a table share: its key, its collections, and how it is kept.
 
     `stream` names its stream, `items` is DynamoDB's estimate of how many there are, about six hours old; `wanted`
-    names the collections with the digest of their settings, by target name; `read_at` tells when an earlier process
-    last read the stream for each target, in epoch seconds.
+    names the collections with their settings, by target name; `repairs` says whether a gap is repaired by itself;
+    `read_at` tells when an earlier process last read the stream for each target, in epoch seconds.
     """
 
     name: str
     stream: str
     keys: KeySchema
     items: int
-    collections: Mapping[str, CollectionConfig]
     wanted: Mapping[str, Sequence[Wanted]]
-    routes: tuple[Route, ...]
-    owner: str
+    repairs: bool = True
     read_at: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -42,10 +48,6 @@ class Partitions(Protocol):
 
     def shards(self) -> Sequence[Partition]:
         """List the stream's shards as last described, parents before children."""
-        ...
-
-    def new_scan(self, consistent: bool) -> Scan:  # noqa: FBT001 - a callback of one argument
-        """Give a scan for generations begun now: one that other lanes begin too, or a new one."""
         ...
 
     def segments(self, scan: Scan) -> Sequence[Partition]:
@@ -62,11 +64,13 @@ class Attachment:
     """One target attached to one table, from `attach` until the first failure.
 
     Attributes:
-        copies: The generation that is fed, by collection.
+        generations: The generations that are fed.
+        lead: What this worker decides while it leads the table.
         cursors: The partitions being read, by id. The feed reads it under its lock; only `Partitions.read` adds to it.
         committed: The positions committed, by partition id, drained partitions included.
         epochs: The partition that drew each epoch.
-        segments: The segments of each scan that fills a generation.
+        segments: The segments of each scan that fills a generation and has begun.
+        scans: The scan of each segment.
         attached: Every ready partition is being read.
     """
 
@@ -74,51 +78,182 @@ class Attachment:
     target: Target
     store: PositionStore
     partitions: Partitions
+    leases: Leases
+    generations: Generations
+    lead: Lead
     memory: Memory = field(default_factory=Memory)
-    copies: dict[str, Copy] = field(default_factory=dict)
     cursors: dict[str, Cursor] = field(default_factory=dict)
     committed: dict[str, Position] = field(default_factory=dict)
     epochs: dict[int, str] = field(default_factory=dict)
-    segments: dict[Scan, Sequence[Partition]] = field(default_factory=dict)
+    segments: dict[str, Sequence[Partition]] = field(default_factory=dict)
+    scans: dict[str, str] = field(default_factory=dict)
     attached: bool = False
+    decided: bool = False
+    """What was lost is recorded; it need not be told again."""
+    _led: bool = False
 
-    def attach(self, lost: Sequence[Gap], read_at: float) -> Plan:
+    def attach(self, lost: Sequence[Gap], read_at: float, known: Sequence[Copy] = ()) -> None:
         """Read what the target and the store hold, begin the generations that are missing, draw every epoch.
 
         Args:
-            lost: Gaps found while reading: the target is begun anew.
+            lost: Gaps found while reading.
             read_at: When the stream was last read for the target, epoch seconds; 0.0 when nobody knows.
+            known: The generations that this worker fed until now, should the store have forgotten them.
         """
-        # The target's record is read before the store's counter: a record above it then means an older store.
+        self.lead.remind(known)
+        # Positions first: a mark is set before its position is committed, so one that is missing now is lost.
+        stored = self._stored()
         self.memory = self.target.recall(self.table.name)
-        chosen = self._plan(lost, read_at)
-        self._record(chosen)
-        for copy in chosen.current:
-            self._open(copy)
-        # Every live shard draws an epoch under the recorded generations; only then is a scan's first page read.
-        self.extend()
-        self._draw(self._segments(chosen.current))
+        self._led = self.leases.leads()
+        self._decide(self._situation(stored, lost, read_at))
+        self.decided = True
+        self._draw_for_shards()
+        # Read after the draws: whoever drew above a generation's barrier knows of it.
+        self.generations.read()
+        self.generations.open(leads=self._led, held=self.memory.generations)
+        self._open_scans()
         self.attached = True
-        return chosen
 
     def store_is_older(self) -> bool:
         """Say whether the target remembers an epoch that the store never drew: a restored or replaced store."""
         return self.memory.epoch > self.store.counter(self.table.name)
 
-    def _plan(self, lost: Sequence[Gap], read_at: float) -> Plan:
-        situation = Situation(
+    # What was lost, and what is wanted.
+
+    def _situation(self, stored: Mapping[str, PartitionState], lost: Sequence[Gap], read_at: float) -> Situation:
+        return Situation(
             table=self.table.name,
             stream=self.table.stream,
             target=self.target.name,
             wanted=self.table.wanted[self.target.name],
             copies=self.store.copies(self.table.name, self.target.name),
+            recorded=self.lead.gaps(),
             memory=self.memory,
-            stored=self._stored(),
+            stored=stored,
+            listed=frozenset(shard.id for shard in self.partitions.shards()),
             lost=lost,
             read_at=read_at,
+            alone=self.leases.alone,
+            repairs=self.table.repairs,
             now=clock.now(),
         )
-        return plan(replace(situation, lost=[*lost, *self._vanished(situation)]), self.partitions.new_scan)
+
+    def _decide(self, situation: Situation) -> None:
+        """Record what was lost; the worker that leads answers it, and judges what nobody holds."""
+        if self._led:
+            loss = losses(situation)
+            self.lead.decide(situation, loss)
+        else:
+            loss = losses(situation, judged=self.leases.holds)
+            self.lead.record_loss(loss)
+        self._go_on_without(loss)
+
+    def _go_on_without(self, loss: Loss) -> None:
+        """Set the marks so that neither old states are replayed nor the loss is found again."""
+        held = self.memory.marks
+        forgotten = [state.partition.id for state in loss.forgotten if state.partition.id in held]
+        marks = {**{id_: Mark(held[id_].epoch, START) for id_ in forgotten}, **loss.passed}
+        if marks:
+            self.target.mark(self.table.name, marks)
+
+    def refresh(self) -> None:
+        """Hear of what was recorded since; called when the store's revision has moved.
+
+        Raises:
+            DetachedError: A generation was begun, or must be: every partition has to be drawn for again.
+        """
+        known = set(self.generations.fed)
+        self.generations.read()
+        self.memory = self.target.recall(self.table.name)
+        barrier = max((copy.barrier for copy in self.generations.building()), default=0)
+        if self.generations.fed.keys() - known or any(epoch <= barrier for epoch in self._shard_epochs()):
+            raise DetachedError("a generation was begun")
+        if self._led and self.lead.must_decide(self._situation(self._stored(), (), clock.now())):
+            raise DetachedError("a generation is wanted")
+
+    def _shard_epochs(self) -> list[int]:
+        return [cursor.epoch for cursor in self.cursors.values() if cursor.partition.kind == "shard"]
+
+    # Partitions.
+
+    def extend(self) -> None:
+        """Attach to what became ready: shards whose listed parents are all drained for this target, open scans.
+
+        Raises:
+            DetachedError: A generation was begun meanwhile, or this worker leads the table now.
+        """
+        if self.leases.leads() and not self._led:
+            raise DetachedError("this worker leads the table now")
+        if self._draw_for_shards() and self.store.revision(self.table.name) != self.generations.revision:
+            self.refresh()
+        if self._waits_for_scans():
+            self._open_scans()
+
+    def _draw_for_shards(self) -> bool:
+        shards = self.partitions.shards()
+        listed = {shard.id for shard in shards}
+        fresh = [shard for shard in shards if self._is_fresh(shard) and self.cursors.keys().isdisjoint(shard.parents)]
+        if not fresh:
+            return False
+        stored = self._stored()
+        # After the positions: a mark is set before its position is committed.
+        self.memory = self.target.recall(self.table.name)
+        drawn = False
+        while ready := [shard for shard in fresh if self._is_ready(shard, listed, stored)]:
+            self._draw(ready, stored)
+            fresh = [shard for shard in fresh if shard not in ready]
+            drawn = True
+        return drawn
+
+    def _is_fresh(self, partition: Partition) -> bool:
+        unread = partition.id not in self.cursors and not self._is_drained(partition.id)
+        return unread and self.leases.holds(partition.id)
+
+    def _is_ready(self, shard: Partition, listed: set[str], stored: Mapping[str, PartitionState]) -> bool:
+        return all(
+            parent not in listed or self._is_drained(parent) or self._is_drained_elsewhere(parent, stored)
+            for parent in shard.parents
+        )
+
+    def _is_drained(self, partition: str) -> bool:
+        return self.committed.get(partition, START).ended
+
+    def _is_drained_elsewhere(self, partition: str, stored: Mapping[str, PartitionState]) -> bool:
+        """Say whether another worker has read a shard to its end, and the target still holds it."""
+        state = stored.get(partition)
+        mark = self.memory.marks.get(partition, NO_MARK)
+        return state is not None and state.position.ended and mark.position.ended and not self.leases.holds(partition)
+
+    def _waits_for_scans(self) -> bool:
+        scans = {copy.scan for copy in self.generations.building()}
+        return bool(scans - self.segments.keys()) or any(
+            self._is_fresh(segment) for scan in scans for segment in self.segments.get(scan, ())
+        )
+
+    def _open_scans(self) -> None:
+        """Read the segments of scans that may begin: every live shard has drawn an epoch under the new list."""
+        building = self.generations.building()
+        if not building:
+            return
+        stored = self._stored()
+        listed = {shard.id for shard in self.partitions.shards()}
+        lowest = min(
+            (state.epoch for state in stored.values() if _is_live(state) and state.partition.id in listed),
+            default=self.store.counter(self.table.name) + 1,
+        )
+        for copy in building:
+            if copy.barrier and lowest > copy.barrier:
+                self._open_scan(scan_of(copy), stored)
+
+    def _open_scan(self, scan: Scan, stored: Mapping[str, PartitionState]) -> None:
+        if scan.id not in self.segments:
+            self.segments[scan.id] = self.partitions.segments(scan)
+            self.scans.update((segment.id, scan.id) for segment in self.segments[scan.id])
+        self._draw([segment for segment in self.segments[scan.id] if self._is_fresh(segment)], stored)
+
+    def let_go(self) -> list[str]:
+        """Give the partitions that are read though this worker holds them no more."""
+        return [partition for partition in self.cursors if not self.leases.holds(partition)]
 
     def _stored(self) -> dict[str, PartitionState]:
         return {
@@ -127,141 +262,112 @@ class Attachment:
             if state.target == self.target.name
         }
 
-    def _vanished(self, situation: Situation) -> list[Gap]:
-        """Find shards that the stream no longer lists though they were not read to their end."""
-        listed = {shard.id for shard in self.partitions.shards()}
-        return [
-            situation.gap(partition, "the shard is gone from the stream before it was read to its end")
-            for partition, state in situation.stored.items()
-            if state.partition.kind == "shard" and not state.position.ended and partition not in listed
-        ]
+    # Epochs.
 
-    def _record(self, chosen: Plan) -> None:
-        for copy in chosen.retired:
-            self.store.save_copy(self.table.name, dropped(copy))
-        if chosen.restart:
-            self.store.restart(self.table.name, self.target.name, chosen.new, chosen.gaps)
-        else:
-            for copy in chosen.new:
-                self.store.save_copy(self.table.name, copy)
-        failpoint.hit(failpoint.COPY_RECORDED)
-
-    def _open(self, copy: Copy) -> None:
-        generation = Generation(copy.collection, copy.number)
-        self.target.create(generation, self.table.collections[copy.collection])
-        if copy.state == "live":
-            # Again: the target may have gone back to before the switch, or failed to drop what came before.
-            self.target.serve(generation)
-            self._drop_before(generation)
-        elif not self._is_held_beside(generation):
-            # Nothing else is served: readers may watch the first copy fill.
-            self.target.serve(generation)
-        self.copies[copy.collection] = copy
-
-    def _is_held_beside(self, generation: Generation) -> bool:
-        held = [held for held in self.memory.generations if held.collection == generation.collection]
-        return any(other != generation for other in held)
-
-    def extend(self) -> None:
-        """Attach to the shards that became ready: those whose listed parents are all drained for this target."""
-        shards = self.partitions.shards()
-        listed = {shard.id for shard in shards}
-        if fresh := [shard for shard in shards if shard.id not in self.cursors and not self._is_drained(shard.id)]:
-            stored = self._stored()
-            while ready := [shard for shard in fresh if self._is_ready(shard, listed)]:
-                self._draw(ready, stored)
-                fresh = [shard for shard in fresh if shard not in ready]
-
-    def _is_ready(self, shard: Partition, listed: set[str]) -> bool:
-        return all(self._is_drained(parent) or parent not in listed for parent in shard.parents)
-
-    def _is_drained(self, partition: str) -> bool:
-        return self.committed.get(partition, START).ended
-
-    def _segments(self, copies: Iterable[Copy]) -> list[Partition]:
-        self.segments = {scan: self.partitions.segments(scan) for scan in map(scan_of, copies)}
-        return [segment for segments in self.segments.values() for segment in segments]
-
-    def _draw(self, partitions: Sequence[Partition], stored: Mapping[str, PartitionState] | None = None) -> None:
+    def _draw(self, partitions: Sequence[Partition], stored: Mapping[str, PartitionState]) -> None:
         """Draw an epoch for each partition that is not drained, remember the highest in the target, then read."""
-        stored = self._stored() if stored is None else stored
-        attached = [cursor for partition in partitions if (cursor := self._acquire(partition, stored)) is not None]
-        if not attached:
+        drawn = {
+            partition.id: (partition, epoch, position)
+            for partition in partitions
+            for epoch, position in self._acquire(partition, stored.get(partition.id))
+        }
+        if not drawn:
             return
-        self.target.raise_epoch(self.table.name, max(cursor.epoch for cursor in attached))
+        self.target.raise_epoch(self.table.name, max(epoch for _, epoch, _ in drawn.values()))
         failpoint.hit(failpoint.AFTER_RAISE_EPOCH)
-        self._lower_marks(attached)
-        self.partitions.read(self.cursors, attached)
+        # Asked once more: whoever held a partition until the draw may have marked it since.
+        self.memory = self.target.recall(self.table.name)
+        cursors = []
+        for partition, epoch, position in drawn.values():
+            start = self._start(partition, position, stored.get(partition.id))
+            cursors.append(Cursor(partition, epoch, start, start))
+        # Before anything is written under the new epoch: what is replayed must not stand below a mark from before, and
+        # a holder from before marks it no more.
+        self.target.mark(
+            self.table.name, {cursor.partition.id: Mark(cursor.epoch, cursor.position) for cursor in cursors}
+        )
+        self._read(cursors)
 
-    def _lower_marks(self, attached: Sequence[Cursor]) -> None:
-        """Take back marks above what is read again: a target that goes back into the replay must not be believed."""
-        above = [cursor for cursor in attached if self._mark(cursor.partition) > cursor.position]
-        if above:
-            self.target.mark(self.table.name, {cursor.partition.id: cursor.position for cursor in above})
-
-    def _mark(self, partition: Partition) -> Position:
-        return self.memory.marks.get(partition.id, START)
-
-    def _acquire(self, partition: Partition, stored: Mapping[str, PartitionState]) -> Cursor | None:
-        """Take the lease, draw, and only then believe a position: the lower of the store's and the target's."""
-        known = stored.get(partition.id)
-        mark = self._mark(partition)
-        if known is not None and known.position.ended and mark.ended:
-            self.committed[partition.id] = known.position
-            return None
-        self.store.acquire(self.table.name, partition, self.table.owner)
-        self.store.rewind(self.table.name, partition.id, self.target.name, mark)
+    def _acquire(self, partition: Partition, known: PartitionState | None) -> list[tuple[int, Position]]:
+        """Draw for a partition, unless it is drained."""
+        mark = self.memory.marks.get(partition.id, NO_MARK)
+        if known is not None and known.position.ended:
+            if mark.position.ended:
+                self.committed[partition.id] = known.position
+                return []
+            self.store.rewind(self.table.name, partition.id, self.target.name, mark.position, epoch=known.epoch)
+        self.leases.take(partition)
         failpoint.hit(failpoint.BEFORE_DRAW)
         draw = self.store.draw(
-            self.table.name, partition.id, self.target.name, owner=self.table.owner, remembered=self.memory.epoch
+            self.table.name, partition.id, self.target.name, owner=self.leases.owner, remembered=self.memory.epoch
         )
         failpoint.hit(failpoint.AFTER_DRAW)
-        self.committed[partition.id] = draw.position
         self.epochs[draw.epoch] = partition.id
-        return Cursor(partition, draw.epoch, draw.position, draw.position)
+        return [(draw.epoch, draw.position)]
+
+    def _start(self, partition: Partition, drawn: Position, known: PartitionState | None) -> Position:
+        """Say where a partition is read on from.
+
+        Raises:
+            DetachedError: The target has just lost what it had confirmed.
+        """
+        mark = self.memory.marks.get(partition.id, NO_MARK)
+        if mark.epoch > (known.epoch if known else 0):
+            # The store was taken back, or is a new one: of its older position nothing needs to be replayed.
+            return mark.position
+        if drawn > START == mark.position:
+            raise DetachedError(f"{self.target.name} no longer holds what it confirmed of {partition.id}")
+        return min(drawn, mark.position)
+
+    def _read(self, cursors: Sequence[Cursor]) -> None:
+        ended = [cursor for cursor in cursors if cursor.position.ended]
+        commits = [Commit(cursor.partition.id, cursor.epoch, cursor.position) for cursor in ended]
+        if commits:
+            self.store.commit(self.table.name, self.target.name, commits)
+        self.committed.update((cursor.partition.id, cursor.position) for cursor in cursors)
+        self.partitions.read(self.cursors, [cursor for cursor in cursors if not cursor.position.ended])
 
     def partition_of(self, version: int) -> str:
         """Give the id of the partition whose change has this version; empty for rows of a scan."""
         return self.epochs.get(version >> VERSION_BITS, "")
 
+    # How far it is.
+
     def has_all_shards(self) -> bool:
-        """Say whether every listed shard is read or drained; a child waits for its parents."""
-        return all(shard.id in self.cursors or self._is_drained(shard.id) for shard in self.partitions.shards())
+        """Say whether every listed shard is read or drained, here or by another worker; a child waits for its parents."""
+        return all(
+            shard.id in self.cursors
+            or self._is_drained(shard.id)
+            or (not self.leases.holds(shard.id) and self.leases.covers(shard.id))
+            for shard in self.partitions.shards()
+        )
 
     def scanned(self) -> int:
         """Count the rows applied so far by the scans of generations being built."""
-        scans = {scan_of(copy) for copy in self.copies.values() if copy.state == "building"}
-        segments = [segment for scan in scans for segment in self.segments.get(scan, ())]
-        return sum(max(0, self.committed.get(segment.id, START).rank) for segment in segments)
+        segments = [segment for copy in self.generations.building() for segment in self.segments.get(copy.scan, ())]
+        return sum(max(0, self.committed.get(segment.id, START).rank) for segment in dict.fromkeys(segments))
 
     def complete(self) -> list[Copy]:
-        """Give the generations being built whose scan is applied to its end."""
-        building = [copy for copy in self.copies.values() if copy.state == "building"]
-        return [
-            copy for copy in building if all(self._is_drained(segment.id) for segment in self.segments[scan_of(copy)])
-        ]
+        """Give the generations being built whose scan is applied to its end, by whichever worker."""
+        building = [copy for copy in self.generations.building() if self._is_scanned_here(copy)]
+        if not building:
+            return []
+        drained = {id_ for id_, state in self._stored().items() if state.position.ended}
+        return [copy for copy in building if drained.issuperset(segment.id for segment in self.segments[copy.scan])]
+
+    def _is_scanned_here(self, copy: Copy) -> bool:
+        segments = self.segments.get(copy.scan)
+        return segments is not None and all(
+            self._is_drained(segment.id) or not self.leases.holds(segment.id) for segment in segments
+        )
 
     def replaces(self, copy: Copy) -> bool:
         """Say whether readers are served an older generation meanwhile."""
-        held = [generation for generation in self.memory.generations if generation.collection == copy.collection]
-        return any(generation.number < copy.number for generation in held)
+        return any(
+            generation.collection == copy.collection and generation.number < copy.number
+            for generation in self.memory.generations
+        )
 
-    def finish(self, copy: Copy) -> None:
-        """Make a complete generation the one that is served, and forget those before it."""
-        generation = Generation(copy.collection, copy.number)
-        failpoint.hit(failpoint.BEFORE_SERVE)
-        self.target.serve(generation)
-        failpoint.hit(failpoint.AFTER_SERVE)
-        self.copies[copy.collection] = finished(copy, clock.now())
-        self.store.save_copy(self.table.name, self.copies[copy.collection])
-        self._drop_before(generation)
-        if all(other.state == "live" for other in self.copies.values()):
-            self.store.close_gaps(self.table.name, self.target.name)
 
-    def _drop_before(self, generation: Generation) -> None:
-        for held in self.memory.generations:
-            if held.collection == generation.collection and held.number < generation.number:
-                self.target.drop(held)
-        for copy in self.store.copies(self.table.name, self.target.name):
-            if copy.collection == generation.collection and copy.number < generation.number:
-                self.store.save_copy(self.table.name, dropped(copy))
+def _is_live(state: PartitionState) -> bool:
+    return state.partition.kind == "shard" and not state.position.ended

@@ -16,15 +16,14 @@ from dynalens import clock, failpoint
 from dynalens.dead_letter import DeadLetter, DeadLetterStore
 from dynalens.errors import DynalensError, TrimmedError
 from dynalens.partition import Partition
-from dynalens.pipeline.attachment import Attachment, Table
+from dynalens.pipeline.attachment import Attachment, DetachedError, Table
 from dynalens.pipeline.delivery import ORDINAL_LIMIT, Cursor, Delivery
 from dynalens.pipeline.progress import Progress
 from dynalens.pipeline.redrive import Redriver, poison_letter, rejection_letter
-from dynalens.position import Commit, Gap
+from dynalens.position import Commit, Copy, Gap
 from dynalens.report import Report
 from dynalens.retry import RetryPolicy
-from dynalens.target import TOMBSTONE_RETENTION_SECONDS, Generation, Rejection, Target, Write
-from dynalens.transform import route
+from dynalens.target import TOMBSTONE_RETENTION_SECONDS, Mark, Rejection, Target, Write
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +35,6 @@ LINGER_SECONDS = 0.05
 """How long a batch may wait for company: less would make many small parts, more would be seen."""
 IDLE_SECONDS = 0.25
 SWEEP_EVERY_SECONDS = 3600.0
-
-
-class DetachedError(DynalensError):
-    """The lane must attach again: changes were lost, or its ordinals run out."""
-
-    code = "detached"
 
 
 class TargetLane:
@@ -89,6 +82,7 @@ class TargetLane:
         self._queue: deque[Delivery] = deque()
         self._held_bytes = 0
         self._lost: list[Gap] = []
+        self._known: list[Copy] = []
         self._progress = Progress(table.name, target.name, read_at=table.read_at.get(target.name, 0.0))
         self._stop = threading.Event()
         self._drain_until = 0.0
@@ -185,13 +179,12 @@ class TargetLane:
             lost, self._lost = self._lost, []
             attachment = self._attachment = self._new_attachment()
         try:
-            chosen = attachment.attach(lost, self._progress.read_at)
+            attachment.attach(lost, self._progress.read_at, self._known)
         except BaseException:
-            with self._lock:
-                self._lost = [*lost, *self._lost]
+            if not attachment.decided:
+                with self._lock:
+                    self._lost = [*lost, *self._lost]
             raise
-        for gap in chosen.gaps:
-            log.error("gap in %s for %s (%s): %s", gap.table, gap.target, gap.partition, gap.reason)
         if attachment.store_is_older():
             log.error(
                 "the position store is older than what %s remembers of %s: was it restored? Changes are replayed.",
@@ -205,6 +198,7 @@ class TargetLane:
         """Drop all that is in memory: what was not committed is read again."""
         with self._lock:
             self._progress.note_reads(self._attachment, clock.now())
+            self._known = self._attachment.generations.copies() or self._known
             self._attachment = self._new_attachment()
             self._queue.clear()
             self._held_bytes = 0
@@ -258,7 +252,10 @@ class TargetLane:
         failpoint.hit(failpoint.AFTER_APPLY)
         self._bury(deliveries, rejections)
         positions = {delivery.cursor.partition.id: delivery for delivery in deliveries}
-        self._target.mark(self._table.name, {name: last.batch.position for name, last in positions.items()})
+        self._target.mark(
+            self._table.name,
+            {name: Mark(last.cursor.epoch, last.batch.position) for name, last in positions.items()},
+        )
         failpoint.hit(failpoint.AFTER_MARK)
         self._attachment.store.commit(
             self._table.name,
@@ -269,11 +266,9 @@ class TargetLane:
         self._confirm(deliveries)
 
     def _writes(self, delivery: Delivery) -> Iterator[Write]:
-        generations = {name: Generation(name, copy.number) for name, copy in self._attachment.copies.items()}
+        scan = self._attachment.scans.get(delivery.cursor.partition.id)
         for version, change in delivery.changes():
-            for collection, document in route(change, self._table.routes):
-                if collection in generations:
-                    yield Write(generations[collection], change.id, version, document, change)
+            yield from self._attachment.generations.writes(change, version, scan=scan)
 
     def _bury(self, deliveries: Sequence[Delivery], rejections: Sequence[Rejection]) -> None:
         """Store what cannot be applied, before the position moves past it."""
@@ -304,18 +299,43 @@ class TargetLane:
             self._rediscover()
 
     def _tend(self) -> None:
-        """What needs doing between batches: new shards, complete generations, redrives, old tombstones."""
-        self._attachment.extend()
-        for copy in self._attachment.complete():
-            if not self._attachment.replaces(copy) or self.report(clock.now()).caught_up:
-                self._attachment.finish(copy)
-        self._redriver.run({name: copy.number for name, copy in self._attachment.copies.items()})
-        if time.monotonic() - self._swept_at > SWEEP_EVERY_SECONDS:
-            self._swept_at = time.monotonic()
-            self._target.sweep(clock.now() - TOMBSTONE_RETENTION_SECONDS)
+        """What needs doing between batches: partitions lost and new, and what the worker that leads does for the table."""
+        attachment = self._attachment
+        self._let_go()
+        if attachment.leases.revision() > attachment.generations.revision:
+            attachment.refresh()
+        attachment.extend()
+        if attachment.leases.leads():
+            self._lead()
         if any(cursor.ordinal > ORDINAL_LIMIT for cursor in self._attachment.cursors.values()):
             message = "the ordinals of an epoch run out"
             raise DetachedError(message)
+
+    def _let_go(self) -> None:
+        """Read no more for partitions that another worker may take; what was read and not applied is dropped."""
+        lost = self._attachment.let_go()
+        if not lost:
+            return
+        with self._lock:
+            for partition in lost:
+                del self._attachment.cursors[partition]
+            dropped = [delivery for delivery in self._queue if delivery.cursor.partition.id in lost]
+            self._held_bytes -= sum(delivery.batch.size for delivery in dropped)
+            self._queue = deque(delivery for delivery in self._queue if delivery.cursor.partition.id not in lost)
+            self._progress.drop(dropped)
+            self._wake()
+
+    def _lead(self) -> None:
+        """Finish complete generations, answer requests, redrive dead letters, sweep old tombstones."""
+        attachment = self._attachment
+        for copy in attachment.complete():
+            if not attachment.replaces(copy) or self.report(clock.now()).caught_up:
+                attachment.lead.finish(copy)
+        attachment.lead.answer_requests()
+        self._redriver.run(attachment.generations)
+        if time.monotonic() - self._swept_at > SWEEP_EVERY_SECONDS:
+            self._swept_at = time.monotonic()
+            self._target.sweep(clock.now() - TOMBSTONE_RETENTION_SECONDS)
 
     def report(self, now: float) -> Report:
         """Say how far this lane is, and what holds it up."""

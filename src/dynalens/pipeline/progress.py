@@ -45,6 +45,12 @@ class Progress:
         self.waiting = 0
         self.waiting_since = 0.0
 
+    def drop(self, deliveries: Sequence[Delivery]) -> None:
+        """Note that pages are left to another worker."""
+        self.waiting -= sum(map(len, deliveries))
+        if not self.waiting:
+            self.waiting_since = 0.0
+
     def confirm(self, deliveries: Sequence[Delivery]) -> None:
         """Note that pages were applied and committed."""
         records = sum(map(len, deliveries))

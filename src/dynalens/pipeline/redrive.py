@@ -11,8 +11,8 @@ from dynalens.change import Change, DecodeError, Poison, Typed, decode_record, r
 from dynalens.dead_letter import UNDECODED, DeadLetter, DeadLetterStore
 from dynalens.errors import SourceError
 from dynalens.pipeline.attachment import Table
+from dynalens.pipeline.generations import Generations
 from dynalens.target import TOMBSTONE_RETENTION_SECONDS, Generation, Rejection, Target, Write
-from dynalens.transform import route
 
 Fetch = Callable[[Mapping[str, Typed]], Mapping[str, Typed] | None]
 """Reads an item by key from the table, strongly consistently; None when there is none."""
@@ -71,13 +71,13 @@ class Redriver:
     dead_letters: DeadLetterStore
     fetch: Fetch
 
-    def run(self, generations: Mapping[str, int]) -> None:
-        """Apply what was asked for, oldest first. `generations`: the number that is fed, by collection."""
+    def run(self, generations: Generations) -> None:
+        """Apply what was asked for, oldest first, to the generations that are fed."""
         for letter in self.dead_letters.letters(state="redrive", table=self.table.name, target=self.target.name):
             self._redrive(letter, generations)
 
-    def _redrive(self, letter: DeadLetter, generations: Mapping[str, int]) -> None:
-        if letter.collection != UNDECODED and letter.generation != generations.get(letter.collection):
+    def _redrive(self, letter: DeadLetter, generations: Generations) -> None:
+        if letter.collection != UNDECODED and _generation(letter) not in generations.fed:
             self.dead_letters.settle(letter.number)
             return
         try:
@@ -99,11 +99,10 @@ class Redriver:
             return self._afresh(change)
         return change
 
-    def _writes(self, letter: DeadLetter, change: Change, generations: Mapping[str, int]) -> Iterator[Write]:
-        for collection, document in route(change, self.table.routes):
-            if collection in generations and letter.collection in {UNDECODED, collection}:
-                generation = Generation(collection, generations[collection])
-                yield Write(generation, change.id, letter.version, document, change)
+    def _writes(self, letter: DeadLetter, change: Change, generations: Generations) -> Iterator[Write]:
+        for write in generations.writes(change, letter.version):
+            if letter.collection == UNDECODED or str(write.generation) == _generation(letter):
+                yield write
 
     def _afresh(self, change: Change) -> Change:
         """Take the item's state of now: an old one could come back to life, or overwrite what was scanned since."""
@@ -111,3 +110,7 @@ class Redriver:
         if item is None:
             return replace(change, kind="remove", new=None, old=None, old_known=False)
         return replace(change, kind="modify", new=render(item), old=None, old_known=False)
+
+
+def _generation(letter: DeadLetter) -> str:
+    return str(Generation(letter.collection, letter.generation))

@@ -17,10 +17,14 @@ from dynalens.partition import Partition
 from dynalens.pipeline.attachment import Attachment, Table
 from dynalens.pipeline.delivery import Cursor
 from dynalens.pipeline.feed import Feed
+from dynalens.pipeline.generations import Generations
 from dynalens.pipeline.lane import TargetLane
+from dynalens.pipeline.lead import Lead
+from dynalens.pipeline.leases import Leases
 from dynalens.pipeline.redrive import Fetch, Redriver
 from dynalens.position import PositionStore
 from dynalens.report import Report
+from dynalens.request import RequestStore
 from dynalens.retry import RetryPolicy
 from dynalens.source import Source
 from dynalens.target import Target
@@ -45,7 +49,9 @@ class TablePipeline:
         stream: Its stream.
         scans: Opens the scan of the table that a `Scan` describes.
         targets: Where its collections are kept.
-        store: Positions and leases.
+        store: Positions.
+        requests: What somebody asked for.
+        leases: Which partitions this worker reads.
         dead_letters: Where refused changes go.
         fetch: Reads one item afresh.
         segments: How many segments a new scan has.
@@ -60,6 +66,8 @@ class TablePipeline:
         scans: ScanSources,
         targets: Sequence[Target],
         store: PositionStore,
+        requests: RequestStore,
+        leases: Leases,
         dead_letters: DeadLetterStore,
         fetch: Fetch,
         segments: int,
@@ -76,6 +84,8 @@ class TablePipeline:
         self._held_segments: list[Partition] = []
         self._scan_sources: dict[Scan, Source] = {}
         self._sources: dict[str, Source] = {}
+        self._segments: dict[Scan, Sequence[Partition]] = {}
+        self._leases = leases
         self._stop = threading.Event()
         self._rediscover = threading.Event()
         self._lanes: dict[str, TargetLane] = {}
@@ -84,7 +94,7 @@ class TablePipeline:
             self._lanes[target.name] = TargetLane(
                 table=table,
                 target=target,
-                attach=partial(Attachment, table, target, store, self),
+                attach=partial(self._attachment, target, store, requests, leases),
                 dead_letters=dead_letters,
                 lock=self._feed.lock,
                 wake=self._feed.wake_all,
@@ -96,6 +106,11 @@ class TablePipeline:
             target=self._discover_until_stopped, name=f"shards-{table.name}", daemon=True
         )
 
+    def _attachment(self, target: Target, store: PositionStore, requests: RequestStore, leases: Leases) -> Attachment:
+        generations = Generations(self._table.name, target, store)
+        lead = Lead(self._table.name, target, store, requests, generations, self.new_scan)
+        return Attachment(self._table, target, store, self, leases, generations, lead)
+
     # Partitions, as lanes see them.
 
     def shards(self) -> Sequence[Partition]:
@@ -104,7 +119,7 @@ class TablePipeline:
             return self._shards
 
     def new_scan(self, consistent: bool) -> Scan:  # noqa: FBT001 - a callback of one argument
-        """See `attachment.Partitions.new_scan`: lanes that begin together share one scan."""
+        """Give a scan for generations begun now: lanes that begin together share one."""
         with self._feed.lock:
             shared = self._scan
             if shared is None or shared.consistent != consistent or self._scans_open:
@@ -118,6 +133,8 @@ class TablePipeline:
             self._scan_sources[scan] = source
             segments = source.discover()
             self._sources.update((segment.id, source) for segment in segments)
+            self._segments[scan] = segments
+            self._want()
         return segments
 
     def read(self, cursors: dict[str, Cursor], attached: Iterable[Cursor]) -> None:
@@ -130,6 +147,19 @@ class TablePipeline:
                     self._held_segments.append(partition)
                 else:
                     self._feed.add(partition, self._sources.get(partition.id, self._stream))
+
+    def is_read(self, partition: str) -> bool:
+        """Say whether a lane reads a partition now."""
+        with self._feed.lock:
+            return any(lane.cursor(partition) is not None for lane in self._lanes.values())
+
+    def wake(self) -> None:
+        """Let the lanes look at once which partitions are theirs."""
+        with self._feed.lock:
+            self._feed.lock.notify_all()
+
+    def _want(self) -> None:
+        self._leases.want([*self._shards, *(segment for scan in self._segments.values() for segment in scan)])
 
     # Running.
 
@@ -195,6 +225,7 @@ class TablePipeline:
             return False
         with self._feed.lock:
             self._shards = shards
+            self._want()
             self._feed.close(frozenset(parent for shard in shards for parent in shard.parents))
             # Lanes look for shards that became ready between batches.
             self._feed.lock.notify_all()

@@ -49,8 +49,8 @@ class Copy:
         collection: The collection's name.
         target: The target's name.
         number: The generation's number, from 1.
-        state: `building` until its first copy is complete, then `live`; `dropped` when another one took its place, or
-            when its collection left the file.
+        state: `building` until its first copy is complete, then `live`; `kept` when another one took its place and
+            readers may still be switched back to it; `dropped` when it is no longer fed.
         fingerprint: Digest of the settings it was built with; another one asks for a new generation.
         stream: Name of the stream it is fed from; a table whose stream is another one has a gap.
         scan: Id of the scan that fills it.
@@ -58,12 +58,16 @@ class Copy:
         consistent: Whether that scan reads strongly consistently.
         started_at: Epoch seconds.
         finished_at: Epoch seconds, 0.0 while it is being built.
+        settings: The collection's settings that it is built with, as JSON, so that it can be fed on when the file says
+            something else.
+        barrier: Its scan begins once every live shard has drawn an epoch above this one; 0: not known yet.
+        keeps_previous: The generation before it is kept when it takes its place.
     """
 
     collection: str
     target: str
     number: int
-    state: Literal["building", "live", "dropped"]
+    state: Literal["building", "live", "kept", "dropped"]
     fingerprint: str
     stream: str
     scan: str
@@ -71,13 +75,17 @@ class Copy:
     consistent: bool
     started_at: float
     finished_at: float = 0.0
+    settings: str = ""
+    barrier: int = 0
+    keeps_previous: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
     """Changes that were lost to a target before they could be read: never skipped quietly.
 
-    `since` and `until` are epoch seconds between which the lost changes were written (0.0: unknown).
+    `since` and `until` are epoch seconds between which the lost changes were written (0.0: unknown). `generation` is
+    the newest that any collection of the table had in the target once the loss was noticed: those above it are whole.
     """
 
     table: str
@@ -87,6 +95,7 @@ class Gap:
     until: float
     reason: str
     found_at: float
+    generation: int = 0
 
 
 class PositionStore(Protocol):

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 
 from dynalens import clock
 from dynalens.backfill import Scan, Wanted
-from dynalens.config import CollectionConfig, SourceConfig, fingerprint
+from dynalens.config import CollectionConfig, SourceConfig, dump_settings, fingerprint
 from dynalens.dead_letter import DeadLetterStore
 from dynalens.errors import DynalensError
-from dynalens.pipeline import Table, TablePipeline
+from dynalens.pipeline import SoleLeases, Table, TablePipeline
 from dynalens.position import PositionStore
 from dynalens.report import Report, ReportStore
+from dynalens.request import RequestStore
 from dynalens.retry import RetryPolicy
 from dynalens.source import Source
 from dynalens.source.aws import Aws
@@ -22,7 +23,6 @@ from dynalens.source.scan import ScanSource
 from dynalens.source.streams import StreamSource
 from dynalens.source.table import TableInfo, require_new_images, require_stream, table_info
 from dynalens.target import Target
-from dynalens.transform import Route
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,7 @@ class Parts:
     aws: Aws
     targets: Sequence[Target]
     store: PositionStore
+    requests: RequestStore
     dead_letters: DeadLetterStore
     reports: ReportStore
     owner: str
@@ -154,22 +155,22 @@ class TableWorker:
                 stream=info.stream_arn,
                 keys=info.keys,
                 items=info.item_count,
-                collections=self._collections,
                 wanted={
                     target.name: [
-                        Wanted(name, fingerprint(collection, target.name))
+                        Wanted(name, fingerprint(collection, target.name), dump_settings(collection))
                         for name, collection in self._collections.items()
                     ]
                     for target in parts.targets
                 },
-                routes=tuple(Route.of(name, collection) for name, collection in self._collections.items()),
-                owner=parts.owner,
+                repairs=parts.source.repair == "automatic",
                 read_at=self._read_at,
             ),
             stream=StreamSource(parts.aws, info, stop=self._stop),
             scans=lambda scan: self._scan(info, scan),
             targets=parts.targets,
             store=parts.store,
+            requests=parts.requests,
+            leases=SoleLeases(self._name, parts.store, parts.owner),
             dead_letters=parts.dead_letters,
             fetch=lambda key: parts.aws.item(self._name, key),
             segments=parts.source.scan_segments,

@@ -145,6 +145,7 @@ def _workers(config: Config, store: SqliteStore, targets: Sequence[Target], stac
         aws=stack.enter_context(closing(Aws(config.source))),
         targets=targets,
         store=store,
+        requests=store,
         dead_letters=store,
         reports=store,
         owner=f"{socket.gethostname()}-{os.getpid()}-{time.time_ns()}",

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 from dynalens.change import Change, Document
 from dynalens.config import CollectionConfig
-from dynalens.partition import Position
+from dynalens.partition import START, Position
 from dynalens.search import Query, SearchAnswer, SearchRequest
 
 VERSION_BITS = 32
@@ -66,6 +66,17 @@ class Rejection(NamedTuple):
     message: str
 
 
+class Mark(NamedTuple):
+    """The position that a target has applied of one partition, and the epoch of the session that said so."""
+
+    epoch: int
+    position: Position
+
+
+NO_MARK = Mark(-1, START)
+"""What counts for a partition of which a target remembers nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """What a target remembers of a table.
@@ -77,7 +88,7 @@ class Memory:
     """
 
     epoch: int = 0
-    marks: Mapping[str, Position] = field(default_factory=dict)
+    marks: Mapping[str, Mark] = field(default_factory=dict)
     generations: frozenset[Generation] = frozenset()
 
 
@@ -119,8 +130,12 @@ class Target(Protocol):
         """
         ...
 
-    def mark(self, table: str, marks: Mapping[str, Position]) -> None:
-        """Remember the positions applied, by partition id. Called after `apply` returned, before the store's commit."""
+    def mark(self, table: str, marks: Mapping[str, Mark]) -> None:
+        """Remember the positions applied, by partition id. Called after `apply` returned, before the store's commit.
+
+        A mark of a lower epoch than the one that is held changes nothing: its session lost the partition, whose next
+        holder may be in the middle of a replay. Any other replaces it, one that goes back included.
+        """
         ...
 
     def sweep(self, older_than: float) -> int:

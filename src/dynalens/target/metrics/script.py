@@ -27,7 +27,12 @@ local run = redis.call('INFO', 'server'):match('run_id:(%x+)')
 if run ~= ARGV[1] then
   return 0
 end
-redis.call('HSET', KEYS[1], unpack(ARGV, 2))
+for field = 2, #ARGV, 2 do
+  local held = redis.call('HGET', KEYS[1], ARGV[field])
+  if not held or tonumber(held:match('%d+')) <= tonumber(ARGV[field + 1]:match('%d+')) then
+    redis.call('HSET', KEYS[1], ARGV[field], ARGV[field + 1])
+  end
+end
 return 1
 """
 
@@ -43,7 +48,8 @@ class Scripts:
         expire: Forgets groups whose time buckets are no longer kept (`lua/expire.lua`).
         tell: Tells viewers of documents (`lua/tell.lua`).
         raise_epoch: Remembers the epoch ARGV[1] in the hash KEYS[1], unless a higher one is remembered.
-        mark: Sets fields and values ARGV[2…] in the hash KEYS[1], if this is the run of the server with the id ARGV[1].
+        mark: Sets fields and values ARGV[2…] in the hash KEYS[1], where the first number of a value, its epoch, is not
+            below that of the value held, if this is the run of the server with the id ARGV[1].
     """
 
     def __init__(self, client: redis.Redis) -> None:

@@ -19,7 +19,7 @@ from redis.typing import EncodableT
 from dynalens import clock
 from dynalens.config import CollectionConfig
 from dynalens.partition import Position
-from dynalens.target import Generation, LiveEvent, Memory, MetricSnapshot, Rejection, Write
+from dynalens.target import Generation, LiveEvent, Mark, Memory, MetricSnapshot, Rejection, Write
 from dynalens.target.metrics.connection import Server, check_server
 from dynalens.target.metrics.contribution import VERSION_DIGITS, Contribution, Tally, contribution, tallies
 from dynalens.target.metrics.layout import (
@@ -96,8 +96,9 @@ class MetricsTarget:
             kind, _, name = _text(field).partition(":")
             if kind == "epoch":
                 epoch = int(value)
-            elif kind == "mark":
-                marks[name] = Position(*json.loads(value))
+            elif kind == "applied":
+                marked, *position = json.loads(value)
+                marks[name] = Mark(marked, Position(*position))
             else:
                 generations.add(_generation(name))
         return Memory(epoch, marks, frozenset(generations))
@@ -107,7 +108,7 @@ class MetricsTarget:
         with self._server.answering():
             self._scripts.raise_epoch([table_key(table)], [epoch])
 
-    def mark(self, table: str, marks: Mapping[str, Position]) -> None:
+    def mark(self, table: str, marks: Mapping[str, Mark]) -> None:
         """See `Target.mark`.
 
         Raises:
@@ -115,8 +116,10 @@ class MetricsTarget:
                 replica took over. The client reconnects without a word, and what was acknowledged may be gone.
         """
         arguments: list[EncodableT] = []
-        for partition, position in marks.items():
-            arguments += [f"mark:{partition}", json.dumps([position.ended, position.rank, position.token])]
+        for partition, (epoch, position) in marks.items():
+            # The epoch stands first, where the script reads it.
+            applied = json.dumps([epoch, position.ended, position.rank, position.token])
+            arguments += [f"applied:{partition}", applied]
         if not arguments:
             return
         # Asked behind the rows and in one step with the marks: the run that takes them has taken all rows before.

@@ -13,12 +13,13 @@ from typing import Any
 
 from dynalens.errors import TargetError
 from dynalens.partition import Position
-from dynalens.target import Generation
+from dynalens.target import Generation, Mark
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS epochs (table_name TEXT PRIMARY KEY, epoch INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS marks (
-    table_name TEXT, partition_id TEXT, ended INTEGER NOT NULL, rank TEXT NOT NULL, token TEXT NOT NULL,
+CREATE TABLE IF NOT EXISTS applied (
+    table_name TEXT, partition_id TEXT, epoch INTEGER NOT NULL, ended INTEGER NOT NULL, rank TEXT NOT NULL,
+    token TEXT NOT NULL,
     PRIMARY KEY (table_name, partition_id));
 CREATE TABLE IF NOT EXISTS generations (
     collection TEXT, number INTEGER, table_name TEXT NOT NULL, commit_stamp INTEGER NOT NULL,
@@ -74,22 +75,27 @@ class State:
                 (table, epoch),
             )
 
-    def marks(self, table: str) -> dict[str, Position]:
+    def marks(self, table: str) -> dict[str, Mark]:
         """Give the position applied last, by partition."""
-        found = self._rows("SELECT partition_id, ended, rank, token FROM marks WHERE table_name = ?", table)
+        found = self._rows("SELECT partition_id, epoch, ended, rank, token FROM applied WHERE table_name = ?", table)
         return {
-            partition: Position(bool(ended), int(rank), json.loads(token)) for partition, ended, rank, token in found
+            partition: Mark(epoch, Position(bool(ended), int(rank), json.loads(token)))
+            for partition, epoch, ended, rank, token in found
         }
 
-    def mark(self, table: str, marks: Mapping[str, Position], stamps: Mapping[Generation, int]) -> None:
-        """Remember positions, and the commits of the indexes that hold what they stand for, in one step."""
+    def mark(self, table: str, marks: Mapping[str, Mark], stamps: Mapping[Generation, int]) -> None:
+        """Remember positions, and the commits of the indexes that hold what they stand for, in one step.
+
+        A mark of a lower epoch than the one that is held changes nothing.
+        """
         with self._write() as db:
             db.executemany(
-                "INSERT OR REPLACE INTO marks VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO applied VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET epoch = excluded.epoch,"
+                " ended = excluded.ended, rank = excluded.rank, token = excluded.token WHERE epoch <= excluded.epoch",
                 [
                     # Ranks have up to 40 digits; a token as JSON may hold what has no UTF-8.
-                    (table, partition, position.ended, str(position.rank), json.dumps(position.token))
-                    for partition, position in marks.items()
+                    (table, partition, epoch, position.ended, str(position.rank), json.dumps(position.token))
+                    for partition, (epoch, position) in marks.items()
                 ],
             )
             db.executemany(
@@ -100,7 +106,7 @@ class State:
     def forget_marks(self, table: str) -> None:
         """Forget the positions of a table: documents that they stand for are no longer there."""
         with self._write() as db:
-            db.execute("DELETE FROM marks WHERE table_name = ?", (table,))
+            db.execute("DELETE FROM applied WHERE table_name = ?", (table,))
 
     def generations(self) -> dict[Generation, Build]:
         """List what exists."""

@@ -13,9 +13,8 @@ from pathlib import Path
 from dynalens import clock
 from dynalens.config import CollectionConfig
 from dynalens.errors import NotFoundError, TargetError
-from dynalens.partition import Position
 from dynalens.search import Everything, Query, SearchAnswer, SearchRequest
-from dynalens.target import Field, Generation, Memory, Rejection, SearchSnapshot, StoredDocument, Write
+from dynalens.target import Field, Generation, Mark, Memory, Rejection, SearchSnapshot, StoredDocument, Write
 from dynalens.target.search import documents
 from dynalens.target.search.answer import answer, count
 from dynalens.target.search.encode import encode
@@ -102,7 +101,7 @@ class SearchTarget:
         """Remember an epoch durably."""
         self._state.raise_epoch(table, epoch)
 
-    def mark(self, table: str, marks: Mapping[str, Position]) -> None:
+    def mark(self, table: str, marks: Mapping[str, Mark]) -> None:
         """Remember the positions applied, and which commits they stand for."""
         stamps = {generation: held.index.stamp for generation, held in self._held.items() if held.table == table}
         self._state.mark(table, marks, stamps)

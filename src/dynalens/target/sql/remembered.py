@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from dynalens.partition import Position
+from dynalens.target import Mark
 from dynalens.target.sql.engine import TABLES, literal, rows
 from dynalens.target.sql.inserts import Inserts
 
@@ -31,11 +32,11 @@ class Remembered:
             f"CREATE TABLE IF NOT EXISTS {TABLES}.epochs (table_name String, epoch UInt64)"
             f" ENGINE = ReplacingMergeTree(epoch) ORDER BY table_name {_DURABLE}"
         )
-        # A mark may go back with a replay. Without a version the row inserted last counts ("ReplacingMergeTree").
+        # A mark may go back with a replay. Of equal epochs the row inserted last counts ("ReplacingMergeTree").
         client.command(
-            f"CREATE TABLE IF NOT EXISTS {TABLES}.marks"
-            " (table_name String, partition_id String, ended Bool, rank String, token String)"
-            f" ENGINE = ReplacingMergeTree ORDER BY (table_name, partition_id) {_DURABLE}"
+            f"CREATE TABLE IF NOT EXISTS {TABLES}.applied"
+            " (table_name String, partition_id String, epoch Int64, ended Bool, rank String, token String)"
+            f" ENGINE = ReplacingMergeTree(epoch) ORDER BY (table_name, partition_id) {_DURABLE}"
         )
 
     def epoch(self, table: str) -> int:
@@ -50,38 +51,42 @@ class Remembered:
         """Remember an epoch; a lower one changes nothing."""
         self._insert("epochs", [{"table_name": table, "epoch": epoch}])
 
-    def marks(self, table: str) -> dict[str, Position]:
+    def marks(self, table: str) -> dict[str, Mark]:
         """Give the position applied last, by partition."""
         found = rows(
             self._client,
-            f"SELECT partition_id, ended, rank, token FROM {TABLES}.marks FINAL"  # noqa: S608 - quoted
+            f"SELECT partition_id, epoch, ended, rank, token FROM {TABLES}.applied FINAL"  # noqa: S608 - quoted
             f" WHERE table_name = {literal(table)}",
         )
-        return {partition: Position(ended, int(rank), json.loads(token)) for partition, ended, rank, token in found}
+        return {
+            partition: Mark(int(epoch), Position(ended, int(rank), json.loads(token)))
+            for partition, epoch, ended, rank, token in found
+        }
 
-    def mark(self, table: str, marks: Mapping[str, Position]) -> None:
-        """Remember positions; each replaces that of its partition."""
+    def mark(self, table: str, marks: Mapping[str, Mark]) -> None:
+        """Remember positions; each replaces that of its partition, unless that is of a higher epoch."""
         if not marks:
             return
         self._insert(
-            "marks",
+            "applied",
             [
                 {
                     "table_name": table,
                     "partition_id": partition,
+                    "epoch": epoch,
                     "ended": position.ended,
                     "rank": str(position.rank),
                     # As JSON once more: a key in it may hold what is no text to the engine.
                     "token": json.dumps(position.token),
                 }
-                for partition, position in marks.items()
+                for partition, (epoch, position) in marks.items()
             ],
         )
 
     def forget(self, table: str) -> None:
         """Forget the positions of a table: the documents that they stand for are no longer there."""
         self._client.command(
-            f"ALTER TABLE {TABLES}.marks DELETE WHERE table_name = {literal(table)} SETTINGS mutations_sync = 1"
+            f"ALTER TABLE {TABLES}.applied DELETE WHERE table_name = {literal(table)} SETTINGS mutations_sync = 1"
         )
 
     def _insert(self, table: str, objects: list[dict[str, object]]) -> None:

@@ -11,8 +11,7 @@ from pathlib import Path
 from dynalens import clock
 from dynalens.config import CollectionConfig
 from dynalens.errors import TargetError
-from dynalens.partition import Position
-from dynalens.target import Field, Generation, Memory, Rejection, SqlResult, StoredDocument, Write
+from dynalens.target import Field, Generation, Mark, Memory, Rejection, SqlResult, StoredDocument, Write
 from dynalens.target.sql.catalog import Catalog, read_generation
 from dynalens.target.sql.documents import Documents
 from dynalens.target.sql.engine import QUERY_LIMITS, Engine, Limits, engine_message, literal, rows
@@ -87,7 +86,7 @@ class SqlTarget:
         with self._writer("remember an epoch"):
             self._remembered.raise_epoch(table, epoch)
 
-    def mark(self, table: str, marks: Mapping[str, Position]) -> None:
+    def mark(self, table: str, marks: Mapping[str, Mark]) -> None:
         """Remember the positions applied."""
         with self._writer("remember positions"):
             self._remembered.mark(table, marks)

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from dynalens.change import Document
 from dynalens.config import CollectionConfig
 from dynalens.errors import DynalensError, TargetError
-from dynalens.partition import Position
-from dynalens.target import Field, Generation, Memory, Rejection, StoredDocument, Write
+from dynalens.target import NO_MARK, Field, Generation, Mark, Memory, Rejection, StoredDocument, Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class Contents:
     """Everything a `MemoryTarget` holds; `snapshot` gives a copy, for `go_back`."""
 
     epochs: dict[str, int] = field(default_factory=dict)
-    marks: dict[str, dict[str, Position]] = field(default_factory=dict)
+    marks: dict[str, dict[str, Mark]] = field(default_factory=dict)
     rows: dict[Generation, dict[str, MemoryRow]] = field(default_factory=dict)
     tables: dict[Generation, str] = field(default_factory=dict)
     served: dict[str, Generation] = field(default_factory=dict)
@@ -185,10 +184,11 @@ class MemoryTarget:
                 self._existing(contents, write.generation)
             return [rejection for write in writes if (rejection := self._apply(contents, write))]
 
-    def mark(self, table: str, marks: Mapping[str, Position]) -> None:
+    def mark(self, table: str, marks: Mapping[str, Mark]) -> None:
         """See `Target.mark`."""
         with self._call("mark") as contents:
-            contents.marks.setdefault(table, {}).update(marks)
+            held = contents.marks.setdefault(table, {})
+            held.update({id_: mark for id_, mark in marks.items() if mark.epoch >= held.get(id_, NO_MARK).epoch})
 
     def sweep(self, older_than: float) -> int:
         """See `Target.sweep`."""

@@ -1,0 +1,124 @@
+"""The generations of one target that are fed: read by every worker, decided about by the one that leads the table."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from dynalens.backfill import dropped
+from dynalens.change import Change
+from dynalens.config import CollectionConfig, load_settings
+from dynalens.position import Copy, PositionStore
+from dynalens.target import Generation, Target, Write
+from dynalens.transform import Route, route
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Fed:
+    """A generation that is fed: its record, its settings, and which of the table's items go to it."""
+
+    copy: Copy
+    collection: CollectionConfig
+    route: Route
+
+    @property
+    def generation(self) -> Generation:
+        """Its name in the target."""
+        return Generation(self.copy.collection, self.copy.number)
+
+
+@dataclass(slots=True)
+class Generations:
+    """What the store has recorded of one table's generations in one target, as of the last `read`.
+
+    Attributes:
+        revision: The revision that `fed` is at least as new as.
+        fed: The generations that every change goes to, by their text form, `donations@2`: the one that is served, one
+            that is being built beside it, and one that is kept to switch back to.
+    """
+
+    table: str
+    target: Target
+    store: PositionStore
+    revision: int = -1
+    fed: dict[str, Fed] = field(default_factory=dict)
+    _routes: tuple[Route, ...] = ()
+
+    def read(self) -> None:
+        """Read them. Whoever has drawn an epoch before knows all that were recorded before that."""
+        self.revision = self.store.revision(self.table)
+        fed = filter(None, map(_fed, self.store.copies(self.table, self.target.name)))
+        self.fed = {str(one.generation): one for one in fed}
+        self._routes = tuple(one.route for one in self.fed.values())
+
+    def copies(self) -> list[Copy]:
+        """Give their records."""
+        return [one.copy for one in self.fed.values()]
+
+    def building(self) -> list[Copy]:
+        """Give the records of those whose first copy is not complete."""
+        return [copy for copy in self.copies() if copy.state == "building"]
+
+    def writes(self, change: Change, version: int, *, scan: str | None = None) -> Iterator[Write]:
+        """Make the writes of one change, for every generation that it goes to.
+
+        Args:
+            change: The change.
+            version: Its version.
+            scan: The scan that it is a row of: it goes to the generations that this scan fills.
+        """
+        for name, document in route(change, self._routes):
+            one = self.fed[name]
+            if scan is None or one.copy.scan == scan:
+                yield Write(one.generation, change.id, version, document, change)
+
+    def open(self, *, leads: bool, held: Iterable[Generation]) -> None:
+        """Make room for them in the target; the worker that leads sees to it that the right one is served.
+
+        Args:
+            leads: Whether this worker leads.
+            held: What the target held before.
+        """
+        for one in self.fed.values():
+            self.target.create(one.generation, one.collection)
+        if leads:
+            for one in self.fed.values():
+                self._serve(one, held)
+
+    def _serve(self, one: Fed, held: Iterable[Generation]) -> None:
+        """Serve what the store calls live: the target may have gone back to before the switch."""
+        others = [other for other in held if other.collection == one.copy.collection and other != one.generation]
+        if one.copy.state == "live":
+            self.target.serve(one.generation)
+            self.drop_unfed(one.copy.collection, others)
+        elif one.copy.state == "building" and not others:
+            # Nothing else is there: readers may watch the first copy fill.
+            self.target.serve(one.generation)
+
+    def drop_unfed(self, collection: str, held: Iterable[Generation]) -> None:
+        """Drop what the target holds of a collection and nobody feeds."""
+        for other in held:
+            if other.collection == collection and str(other) not in self.fed:
+                self.target.drop(other)
+
+    def retire(self, copies: Sequence[Copy]) -> None:
+        """Feed generations no more."""
+        for copy in copies:
+            self.store.save_copy(self.table, dropped(copy))
+            self.fed.pop(str(Generation(copy.collection, copy.number)), None)
+        self._routes = tuple(one.route for one in self.fed.values())
+
+
+def _fed(copy: Copy) -> Fed | None:
+    if copy.state == "dropped":
+        return None
+    try:
+        collection = load_settings(copy.settings)
+    except ValueError as error:
+        log.error("%s@%d is fed no more: its settings cannot be read: %s", copy.collection, copy.number, error)
+        return None
+    name = str(Generation(copy.collection, copy.number))
+    return Fed(copy, collection, Route.of(name, collection))
