@@ -8,6 +8,9 @@ from typing import Literal, Protocol
 RequestKind = Literal["rebuild", "back", "release", "verify"]
 RequestState = Literal["waiting", "running", "done", "failed"]
 
+KEPT_REQUESTS = 100
+"""How many of the requests that ended are listed for a table."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -43,7 +46,7 @@ class RequestStore(Protocol):
         ...
 
     def requests(self, table: str) -> list[Request]:
-        """List the requests of a table, oldest first: those not ended, and the newest 100 of the others."""
+        """List the requests of a table, oldest first: those not ended, and the newest `KEPT_REQUESTS` of the others."""
         ...
 
     def request(self, number: int) -> Request | None:
@@ -51,5 +54,5 @@ class RequestStore(Protocol):
         ...
 
     def save_request(self, request: Request) -> None:
-        """Replace a request by its new state, kept under its number."""
+        """Replace a request by its new state, kept under its number; one that the store does not hold stays unknown."""
         ...

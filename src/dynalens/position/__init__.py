@@ -109,6 +109,7 @@ class PositionStore(Protocol):
             partition: The partition.
             owner: Who takes it.
             over: Take it only from this owner (empty: only while nobody holds it); None takes it from whoever holds it.
+                Whoever holds it already keeps it, so that a request may be sent twice.
         """
         ...
 
@@ -128,12 +129,15 @@ class PositionStore(Protocol):
     def rewind(self, table: str, partition: str, target: str, position: Position, *, epoch: int) -> None:
         """Lower a stored position to what the target says it has applied; a higher one changes nothing.
 
-        Only while `epoch` is the one drawn last for it, and the position is not an end under which a child has drawn.
+        Refused unless `epoch` is the one drawn last for it, and for an end under which a child has drawn.
         """
         ...
 
     def commit(self, table: str, target: str, commits: Sequence[Commit]) -> None:
-        """Store positions, all or none, each only under the epoch drawn last for its partition and target."""
+        """Store positions, all or none, each only under the epoch drawn last for its partition and target.
+
+        The end of a partition is not taken back: an earlier commit of the same holder, arriving late, is refused.
+        """
         ...
 
     def counter(self, table: str) -> int:
@@ -153,7 +157,10 @@ class PositionStore(Protocol):
         ...
 
     def save_copy(self, table: str, copy: Copy) -> None:
-        """Change a recorded generation; identified by collection, target and number. Raises the revision."""
+        """Change a recorded generation; identified by collection, target and number. Raises the revision.
+
+        Refused when it is not recorded: the store has gone back to before it was.
+        """
         ...
 
     def record(
@@ -173,7 +180,7 @@ class PositionStore(Protocol):
         ...
 
     def revision(self, table: str) -> int:
-        """Give a number that rises whenever the generations or the requests of a table change; 0 at first."""
+        """Give a number that rises with `record`, `save_copy` and `RequestStore.ask` for a table; 0 at first."""
         ...
 
     def gaps(self, table: str) -> list[Gap]:
