@@ -30,10 +30,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "search": {"errors", "change"},
     # Each of these stands alone on the foundation: a source knows no target, a target no position store, and the
     # transform is pure. `partition` carries the plain Position that they share. What stores positions also stores
-    # dead letters and reports, in the same file.
+    # dead letters, reports and requests, in the same place.
     "dead_letter": FOUNDATION,
     "report": FOUNDATION,
-    "position": FOUNDATION | {"dead_letter", "report"},
+    "request": FOUNDATION,
+    "position": FOUNDATION | {"dead_letter", "report", "request"},
     "source": FOUNDATION,
     "transform": {"errors", "change", "config"},
     # From sampled items to a described configuration. Pure, too: it asks nobody and writes nothing.
