@@ -17,7 +17,7 @@ from dynalens.errors import TargetError
 from dynalens.partition import START
 from dynalens.pipeline import lane
 from dynalens.position.sqlite import SqliteStore
-from dynalens.target import Generation
+from dynalens.target import NO_MARK, Generation
 from dynalens.testing.failpoints import armed
 from dynalens.testing.memory import Contents, MemorySource, MemoryTarget
 from tests.pipelines import Bench
@@ -79,7 +79,7 @@ def test_a_target_that_goes_back_into_the_middle_of_a_replay(bench: Bench, monke
     source.put("s1", item("a", 1))
     source.put("s1", item("a", 2))
     with armed(failpoint.AFTER_MARK, break_here):
-        run_until(bench, lambda: target.recall("Donations").marks.get("s1", START) > START)
+        run_until(bench, lambda: target.recall("Donations").marks.get("s1", NO_MARK).position > START)
     backups: list[Contents] = []
 
     def back_up() -> None:

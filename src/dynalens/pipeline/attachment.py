@@ -192,7 +192,7 @@ class Attachment:
     def _draw_for_shards(self) -> bool:
         shards = self.partitions.shards()
         listed = {shard.id for shard in shards}
-        fresh = [shard for shard in shards if self._is_fresh(shard) and self.cursors.keys().isdisjoint(shard.parents)]
+        fresh = [shard for shard in shards if self._is_fresh(shard) and not any(map(self._is_read, shard.parents))]
         if not fresh:
             return False
         stored = self._stored()
@@ -214,6 +214,9 @@ class Attachment:
             parent not in listed or self._is_drained(parent) or self._is_drained_elsewhere(parent, stored)
             for parent in shard.parents
         )
+
+    def _is_read(self, partition: str) -> bool:
+        return partition in self.cursors and not self._is_drained(partition)
 
     def _is_drained(self, partition: str) -> bool:
         return self.committed.get(partition, START).ended

@@ -299,7 +299,7 @@ class TargetLane:
             self._rediscover()
 
     def _tend(self) -> None:
-        """What needs doing between batches: partitions lost and new, and what the worker that leads does for the table."""
+        """What needs doing between batches: partitions lost and new, and what the leading worker does for the table."""
         attachment = self._attachment
         self._let_go()
         if attachment.leases.revision() > attachment.generations.revision:
