@@ -63,7 +63,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A configured collection, with its settings as text and the digest of those that its generations are built from."""
+    """A configured collection: its settings as text, and the digest of those that a generation is built from."""
 
     collection: str
     fingerprint: str

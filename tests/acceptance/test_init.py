@@ -20,7 +20,7 @@ import pytest
 
 from dynalens.config import Config, load
 from dynalens.inference import iam_policy
-from dynalens.runtime.worker import STORE_NAME
+from dynalens.runtime.up import STORE_NAME
 from dynalens.testing import ScriptedStreams
 from tests.examples import address_of, ran, seed
 from tests.inferred import typed

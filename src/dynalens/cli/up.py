@@ -18,7 +18,7 @@ def command(context: typer.Context, *, config: ConfigFile = None) -> int:
     settings = configuration(context, config)
     # Here, so that --help and the client commands start without the engines.
     from dynalens.cli.view import View
-    from dynalens.runtime.worker import up
+    from dynalens.runtime.up import up
     from dynalens.testing.clock import shift_from_environment
     from dynalens.testing.failpoints import arm_from_environment
 

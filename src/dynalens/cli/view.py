@@ -26,7 +26,7 @@ from dynalens.config import Config
 from dynalens.errors import DynalensError
 from dynalens.position.sqlite import SqliteStore
 from dynalens.report import Report
-from dynalens.runtime.worker import STORE_NAME
+from dynalens.runtime.up import STORE_NAME
 
 LOOK_SECONDS = 0.5
 ANSWER_SECONDS = 5.0

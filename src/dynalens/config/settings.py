@@ -1,4 +1,4 @@
-"""A collection's settings as text: kept beside what was built with them, so that it can be fed on when the file changes."""
+"""A collection's settings as text: kept beside what was built with them, to feed it on when the file changes."""
 
 from __future__ import annotations
 

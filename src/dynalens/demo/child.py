@@ -23,7 +23,7 @@ def main(file: Path) -> int:
 
     from dynalens.config import load
     from dynalens.errors import DynalensError
-    from dynalens.runtime.worker import up
+    from dynalens.runtime.up import up
     from dynalens.target.search import target  # noqa: F401
 
     begin.wait()

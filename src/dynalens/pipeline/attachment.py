@@ -337,7 +337,7 @@ class Attachment:
     # How far it is.
 
     def has_all_shards(self) -> bool:
-        """Say whether every listed shard is read or drained, here or by another worker; a child waits for its parents."""
+        """Say whether every listed shard is read or drained, by whichever worker; a child waits for its parents."""
         return all(
             shard.id in self.cursors
             or self._is_drained(shard.id)

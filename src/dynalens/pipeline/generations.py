@@ -117,8 +117,8 @@ def _fed(copy: Copy) -> Fed | None:
         return None
     try:
         collection = load_settings(copy.settings)
-    except ValueError as error:
-        log.error("%s@%d is fed no more: its settings cannot be read: %s", copy.collection, copy.number, error)
+    except ValueError:
+        log.exception("%s@%d is fed no more: its settings cannot be read", copy.collection, copy.number)
         return None
     name = str(Generation(copy.collection, copy.number))
     return Fed(copy, collection, Route.of(name, collection))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from dynalens.partition import Partition
@@ -35,6 +35,10 @@ class Leases(Protocol):
         Raises:
             StaleLeaseError: Another worker holds it.
         """
+        ...
+
+    def serve(self, *, is_read: Callable[[str], bool], notify: Callable[[], None]) -> None:
+        """Hear how to ask which partitions are read now, and whom to tell when leases change hands."""
         ...
 
     def want(self, partitions: Sequence[Partition]) -> None:
@@ -76,6 +80,9 @@ class SoleLeases:
     def take(self, partition: Partition) -> None:
         """See `Leases.take`."""
         self._store.acquire(self._table, partition, self.owner)
+
+    def serve(self, *, is_read: Callable[[str], bool], notify: Callable[[], None]) -> None:
+        """See `Leases.serve`."""
 
     def want(self, partitions: Sequence[Partition]) -> None:
         """See `Leases.want`."""

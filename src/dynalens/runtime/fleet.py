@@ -144,7 +144,7 @@ class SharedLeases:
         membership.join_table(self)
 
     def serve(self, *, is_read: Callable[[str], bool], notify: Callable[[], None]) -> None:
-        """Hear which partitions are being read, and whom to tell when leases change."""
+        """See `Leases.serve`."""
         self._is_read, self._notify = is_read, notify
 
     # What lanes ask.

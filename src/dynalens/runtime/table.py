@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import logging
+import math
+import os
+import socket
+import sys
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dynalens import clock
 from dynalens.backfill import Scan, Wanted
-from dynalens.config import CollectionConfig, SourceConfig, dump_settings, fingerprint
+from dynalens.config import CollectionConfig, Config, SourceConfig, dump_settings, fingerprint
 from dynalens.dead_letter import DeadLetterStore
 from dynalens.errors import DynalensError
-from dynalens.pipeline import SoleLeases, Table, TablePipeline
+from dynalens.pipeline import Leases, Table, TablePipeline
 from dynalens.position import PositionStore
-from dynalens.report import Report, ReportStore
+from dynalens.report import Report, ReportReader
 from dynalens.request import RequestStore
 from dynalens.retry import RetryPolicy
 from dynalens.source import Source
@@ -29,6 +34,7 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 10.0
 """How often the table is described again: its stream may have been turned off, or the table created anew."""
 AGAIN_SECONDS = 2.0
+_RECONNECT = RetryPolicy(base_seconds=0.2, cap_seconds=5.0, attempts=sys.maxsize, total_seconds=math.inf)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +47,22 @@ class Parts:
     store: PositionStore
     requests: RequestStore
     dead_letters: DeadLetterStore
-    reports: ReportStore
-    owner: str
-    retries: RetryPolicy
+    reports: ReportReader
+    leases: Callable[[str], Leases]
+    """Gives the leases of a table by its name."""
+
+
+def worker_name() -> str:
+    """Give this process a name in the store that no other has had."""
+    return f"{socket.gethostname()}-{os.getpid()}-{time.time_ns()}"
+
+
+def collections_by_table(config: Config) -> dict[str, dict[str, CollectionConfig]]:
+    """Give the collections of each table."""
+    tables: dict[str, dict[str, CollectionConfig]] = {}
+    for name, collection in config.collections.items():
+        tables.setdefault(collection.table, {})[name] = collection
+    return tables
 
 
 class TableWorker:
@@ -58,6 +77,7 @@ class TableWorker:
     def __init__(self, name: str, collections: Mapping[str, CollectionConfig], parts: Parts) -> None:
         self._name = name
         self._collections = collections
+        self._leases = parts.leases(name)
         self._parts = parts
         self._stop = threading.Event()
         self._drain_seconds = 0.0
@@ -127,6 +147,7 @@ class TableWorker:
         """Run a pipeline on the table's stream until the worker stops or the stream is another one."""
         self._error = None
         self._pipeline = self._open(info)
+        self._leases.serve(is_read=self._pipeline.is_read, notify=self._pipeline.wake)
         self._pipeline.start()
         try:
             while not self._stop.wait(LOOK_SECONDS) and self._is_same(info):
@@ -170,11 +191,11 @@ class TableWorker:
             targets=parts.targets,
             store=parts.store,
             requests=parts.requests,
-            leases=SoleLeases(self._name, parts.store, parts.owner),
+            leases=self._leases,
             dead_letters=parts.dead_letters,
             fetch=lambda key: parts.aws.item(self._name, key),
             segments=parts.source.scan_segments,
-            retries=parts.retries,
+            retries=_RECONNECT,
         )
 
     def _scan(self, info: TableInfo, scan: Scan) -> Source:

@@ -17,7 +17,7 @@ from dynalens.cli.view import Copies, View, rows_of, summary
 from dynalens.config import CollectionConfig, Config
 from dynalens.position.sqlite import SqliteStore
 from dynalens.report import Report
-from dynalens.runtime.worker import STORE_NAME
+from dynalens.runtime.up import STORE_NAME
 from tests.unit.cli.conftest import ERROR, ROW, STATUS, FakeServer, status_of
 from tests.waiting import observed
 
