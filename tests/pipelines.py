@@ -57,6 +57,7 @@ class Bench:
             store=self.store,
             requests=self.store,
             leases=SoleLeases(self.source.table, self.store, f"worker-{id(object())}"),
+            others_caught_up=lambda _target: True,
             dead_letters=self.store,
             fetch=self._fetch,
             segments=self.segments,

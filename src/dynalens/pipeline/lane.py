@@ -44,6 +44,8 @@ class TargetLane:
         table: The table.
         target: The target; the lane is its only writer for this table.
         attach: Makes a new, unattached `Attachment`.
+        reported_as: The worker's name in reports.
+        others_caught_up: Says whether every other worker of the table has caught up with this target.
         dead_letters: Where refused changes go.
         lock: The feed's lock, which guards the queue and the cursors.
         wake: Called with the lock held when the lane has room again.
@@ -58,6 +60,8 @@ class TargetLane:
         table: Table,
         target: Target,
         attach: Callable[[], Attachment],
+        reported_as: str,
+        others_caught_up: Callable[[], bool],
         dead_letters: DeadLetterStore,
         lock: threading.Condition,
         wake: Callable[[], None],
@@ -72,6 +76,7 @@ class TargetLane:
         self._table = table
         self._target = target
         self._new_attachment = attach
+        self._others_caught_up = others_caught_up
         self._dead_letters = dead_letters
         self._lock = lock
         self._wake = wake
@@ -83,7 +88,7 @@ class TargetLane:
         self._held_bytes = 0
         self._lost: list[Gap] = []
         self._known: list[Copy] = []
-        self._progress = Progress(table.name, target.name, read_at=table.read_at.get(target.name, 0.0))
+        self._progress = Progress(table.name, target.name, reported_as, read_at=table.read_at.get(target.name, 0.0))
         self._stop = threading.Event()
         self._drain_until = 0.0
         self._swept_at = time.monotonic()
@@ -329,13 +334,16 @@ class TargetLane:
         """Finish complete generations, answer requests, redrive dead letters, sweep old tombstones."""
         attachment = self._attachment
         for copy in attachment.complete():
-            if not attachment.replaces(copy) or self.report(clock.now()).caught_up:
+            if not attachment.replaces(copy) or self._have_caught_up():
                 attachment.lead.finish(copy)
         attachment.lead.answer_requests()
         self._redriver.run(attachment.generations)
         if time.monotonic() - self._swept_at > SWEEP_EVERY_SECONDS:
             self._swept_at = time.monotonic()
             self._target.sweep(clock.now() - TOMBSTONE_RETENTION_SECONDS)
+
+    def _have_caught_up(self) -> bool:
+        return self.report(clock.now()).caught_up and self._others_caught_up()
 
     def report(self, now: float) -> Report:
         """Say how far this lane is, and what holds it up."""

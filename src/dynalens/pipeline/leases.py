@@ -14,6 +14,8 @@ class Leases(Protocol):
 
     owner: str
     """This worker's name in the store."""
+    reported_as: str
+    """Its name in reports: a worker that is alone goes on with the report of the one before."""
     alone: bool
     """Whether it is the only worker there can be."""
 
@@ -61,6 +63,7 @@ class SoleLeases:
 
     def __init__(self, table: str, store: PositionStore, owner: str) -> None:
         self.owner = owner
+        self.reported_as = ""
         self.alone = True
         self._table = table
         self._store = store

@@ -23,6 +23,7 @@ class Progress:
 
     table: str
     target: str
+    worker: str = ""
     confirmed: int = 0
     waiting: int = 0
     confirmed_at: float = 0.0
@@ -78,6 +79,7 @@ class Progress:
         return Report(
             table=self.table,
             target=self.target,
+            worker=self.worker,
             written_at=now,
             started_at=self.started_at,
             polled_at=self.read_at,

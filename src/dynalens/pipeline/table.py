@@ -52,6 +52,7 @@ class TablePipeline:
         store: Positions.
         requests: What somebody asked for.
         leases: Which partitions this worker reads.
+        others_caught_up: Says of a target, by its name, whether every other worker of the table has caught up.
         dead_letters: Where refused changes go.
         fetch: Reads one item afresh.
         segments: How many segments a new scan has.
@@ -68,6 +69,7 @@ class TablePipeline:
         store: PositionStore,
         requests: RequestStore,
         leases: Leases,
+        others_caught_up: Callable[[str], bool],
         dead_letters: DeadLetterStore,
         fetch: Fetch,
         segments: int,
@@ -95,6 +97,8 @@ class TablePipeline:
                 table=table,
                 target=target,
                 attach=partial(self._attachment, target, store, requests, leases),
+                reported_as=leases.reported_as,
+                others_caught_up=partial(others_caught_up, target.name),
                 dead_letters=dead_letters,
                 lock=self._feed.lock,
                 wake=self._feed.wake_all,

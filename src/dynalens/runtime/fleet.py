@@ -62,7 +62,8 @@ class Membership:
     def stop(self) -> None:
         """Give every lease back and leave, so that the others go on at once. The pipelines must have ended."""
         self._stop.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
         try:
             for leases in self._tables:
                 leases.give_back()
@@ -124,7 +125,7 @@ class SharedLeases:
     def __init__(
         self, table: str, store: PositionStore, fleet: Fleet, membership: Membership, targets: Collection[str]
     ) -> None:
-        self.owner = membership.worker
+        self.owner = self.reported_as = membership.worker
         self._table = table
         self._store = store
         self._fleet = fleet

@@ -27,6 +27,7 @@ from dynalens.source.aws import Aws
 from dynalens.source.scan import ScanSource
 from dynalens.source.streams import StreamSource
 from dynalens.source.table import TableInfo, require_new_images, require_stream, table_info
+from dynalens.status import STALLED_AFTER_SECONDS
 from dynalens.target import Target
 
 log = logging.getLogger(__name__)
@@ -113,6 +114,7 @@ class TableWorker:
                 Report(
                     table=self._name,
                     target=target.name,
+                    worker=self._leases.reported_as,
                     written_at=now,
                     started_at=self._started_at,
                     polled_at=self._read_at.get(target.name, 0.0),
@@ -192,10 +194,21 @@ class TableWorker:
             store=parts.store,
             requests=parts.requests,
             leases=self._leases,
+            others_caught_up=self._others_caught_up,
             dead_letters=parts.dead_letters,
             fetch=lambda key: parts.aws.item(self._name, key),
             segments=parts.source.scan_segments,
             retries=_RECONNECT,
+        )
+
+    def _others_caught_up(self, target: str) -> bool:
+        now = clock.now()
+        return all(
+            report.caught_up
+            for report in self._parts.reports.reports()
+            if (report.table, report.target) == (self._name, target)
+            and report.worker != self._leases.reported_as
+            and now - report.written_at <= STALLED_AFTER_SECONDS
         )
 
     def _scan(self, info: TableInfo, scan: Scan) -> Source:
