@@ -183,6 +183,7 @@ def test_a_rebuild_reaches_every_worker_before_its_scan_begins(shared: Shared) -
             stack.enter_context(shared.worker(f"w{number}"))
         shared.write()
         observed(shared.is_equal)
+        observed(lambda: [copy.state for copy in shared.copies()] == ["live"])
         shared.store.ask(Request(table="Donations", collection="donations", target="sql", kind="rebuild"))
         for _ in range(10):
             shared.write(5)
