@@ -53,9 +53,13 @@ def scraped(fakes: Fakes) -> list[Series]:
 
 
 def fires(expression: str, series: Sequence[Series]) -> list[Mapping[str, str]]:
-    """Give the labels of what an expression finds: `absent(NAME)`, or a selector compared with a number."""
+    """Give the labels of what an expression finds: `absent(NAME)`, or a selector, or its highest value in
+    a minute, compared with a number.
+    """
     if absent := re.fullmatch(r"absent\((\w+)\)", expression):
         return [] if any(name == absent[1] for name, _, _ in series) else [{}]
+    # There is one scrape here, so that a minute holds no other value.
+    expression = re.sub(r"^max_over_time\((.*)\[1m\]\)", r"\1", expression)
     selector, sign, number = expression.rsplit(" ", 2)
     return [
         labels
