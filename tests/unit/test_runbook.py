@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -106,7 +107,7 @@ def second_arguments(folder: Path, function: str) -> Iterator[str]:
                 yield text
 
 
-def nodes(folder: Path) -> Iterator[ast.AST]:
-    for file in sorted(folder.rglob("*.py")):
-        if "testing" not in file.parts:
-            yield from ast.walk(ast.parse(file.read_text()))
+@cache
+def nodes(folder: Path) -> Sequence[ast.AST]:
+    files = [file for file in sorted(folder.rglob("*.py")) if "testing" not in file.parts]
+    return [node for file in files for node in ast.walk(ast.parse(file.read_text()))]
