@@ -881,6 +881,7 @@ EVERYWHERE = {"search", "sql", "metrics"}
         (with_metric(publish=PublishConfig(key="{a}")), {"metrics"}),
         (with_metric(every=Duration("1m")), {"metrics"}),
         (with_metric(distinct=("a",)), {"metrics"}),
+        (with_metric(approximate_distinct=("a",)), {"metrics"}),
     ],
 )
 def test_a_fingerprint_follows_what_a_target_holds(changed: CollectionConfig, rebuilt: set[str]) -> None:
@@ -955,6 +956,22 @@ def test_the_type_of_a_value_counts() -> None:
         ("min: [a, a]", ".min[1]: a stands there twice. Remove one of them."),
         ("max: [a, b, a]", ".max[2]: a stands there twice. Remove one of them."),
         ("distinct: [a, a]", ".distinct[1]: a stands there twice. Remove one of them."),
+        ("approximate_distinct: [a, a]", ".approximate_distinct[1]: a stands there twice. Remove one of them."),
+        (
+            "distinct: a, approximate_distinct: [b, a]",
+            ".approximate_distinct[1]: a is counted exactly by distinct already. Remove one of them.",
+        ),
+        (
+            "distinct: a_approximate, approximate_distinct: [a]",
+            ".approximate_distinct[0]: a and a_approximate in distinct name one value. Write two metrics.",
+        ),
+        (
+            "approximate_distinct: 5",
+            (
+                ".approximate_distinct: 5 is a number. Write a name or a list of names, "
+                "for example approximate_distinct: visitor."
+            ),
+        ),
         (
             "count: true, time: donatedAt",
             ".time: donatedAt needs time buckets. Write their length beside it, for example every: 1m.",
@@ -1017,11 +1034,13 @@ def test_a_metric_may_compute_all_that_there_is(tmp_path: Path) -> None:
     written = (
         "every: 1m, time: donatedAt, keep: 24h, group_by: platform, count: true, sum: {amount: {decimals: 2}}, "
         "avg: {amount: {decimals: 2}}, min: amount, max: [amount, age], distinct: email, "
+        "approximate_distinct: visitor, "
         "publish: {key: '{time}/{platform}', fields: {email_distinct: donors}}"
     )
     found = read(tmp_path, metric(written)).collections["donations"].metrics["by_platform"]
     assert found.values == (
         *("count", "amount_sum", "amount_avg", "amount_min", "amount_max", "age_max", "email_distinct"),
+        "visitor_approximate_distinct",
     )
     assert found.members == ("time", "platform")
     assert MetricConfig.model_validate_json(found.model_dump_json()) == found, "as it is kept with a generation"
