@@ -17,6 +17,14 @@ from dynalens.target import NO_MARK, Generation, Mark, Memory
 STREAM_RETENTION_SECONDS = 24 * 3600.0
 """How long a stream keeps its records ("Change data capture for DynamoDB Streams")."""
 
+ANOTHER_STREAM = "the table's stream is another one than before: it was turned off and on, or the table created anew"
+SHARD_GONE = "the shard is gone from the stream before it was read to its end"
+TARGET_LOST = "the target no longer holds what it confirmed"
+STORE_LOST = "the position store no longer holds what it recorded: was it deleted, or is it another one?"
+UNREAD = "the stream was not read for longer than it keeps its records, 24 hours"
+GAP_REASONS = (ANOTHER_STREAM, SHARD_GONE, TARGET_LOST, STORE_LOST, UNREAD)
+"""Why changes are lost, beside what reading a shard meets; `docs/runbook.md` has a section for each."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scan:
@@ -141,21 +149,14 @@ def losses(situation: Situation, judged: Callable[[str], bool] = lambda _partiti
     gone = [state.partition.id for state in unreadable if state.partition.id not in trimmed]
     gaps = [replace(gap, generation=situation.newest_number()) for gap in situation.lost]
     # A shard that went with its stream is no loss of its own.
-    gaps += [situation.gap(other, _ANOTHER_STREAM) for other in others]
-    gaps += [situation.gap(partition, _SHARD_GONE) for partition in gone if not others]
-    gaps += [situation.gap(partition, _TARGET_LOST) for partition in taken_back]
+    gaps += [situation.gap(other, ANOTHER_STREAM) for other in others]
+    gaps += [situation.gap(partition, SHARD_GONE) for partition in gone if not others]
+    gaps += [situation.gap(partition, TARGET_LOST) for partition in taken_back]
     if situation.memory.generations and not situation.copies:
-        gaps.append(situation.gap(situation.stream, _STORE_LOST))
+        gaps.append(situation.gap(situation.stream, STORE_LOST))
     gaps += _absence(situation)
     passed = {id_: Mark(state.epoch, state.position) for id_, state in taken_back.items()}
     return Loss(tuple(gaps), tuple(unreadable), passed)
-
-
-_ANOTHER_STREAM = "the table's stream is another one than before: it was turned off and on, or the table created anew"
-_SHARD_GONE = "the shard is gone from the stream before it was read to its end"
-_TARGET_LOST = "the target no longer holds what it confirmed"
-_STORE_LOST = "the position store no longer holds what it recorded: was it deleted, or is it another one?"
-_UNREAD = "the stream was not read for longer than it keeps its records, 24 hours"
 
 
 def _is_gone(state: PartitionState, situation: Situation) -> bool:
@@ -196,7 +197,7 @@ def _absence(situation: Situation) -> list[Gap]:
     kept_since = situation.now - STREAM_RETENTION_SECONDS
     if not situation.stored or read_at >= kept_since:
         return []
-    return [situation.gap(situation.stream, _UNREAD, since=read_at, until=kept_since)]
+    return [situation.gap(situation.stream, UNREAD, since=read_at, until=kept_since)]
 
 
 def plan(situation: Situation, loss: Loss, new_scan: Callable[[bool], Scan]) -> Plan:

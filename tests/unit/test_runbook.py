@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from dynalens.backfill import GAP_REASONS
 from dynalens.pipeline.redrive import UNDECODABLE
 from dynalens.status import WORKER_SILENT
 from dynalens.target.metrics.contribution import OUT_OF_SCALE, OVERFLOW
@@ -26,7 +27,7 @@ PARTS = ["Means", "Meanwhile", "Do", "Over when"]
 def test_every_alert_error_code_dead_letter_and_gap_has_its_section_and_no_section_is_about_nothing() -> None:
     codes = {f"`{code}`" for code in {*codes_of_errors(), *codes_of_answers(), *codes_of_letters(), WORKER_SILENT}}
     alerts = {rule["alert"] for rule in RULES}
-    assert set(SECTIONS) == codes | alerts | reasons_of_gaps()
+    assert set(SECTIONS) == codes | alerts | set(GAP_REASONS)
     assert PAGE.count("\n### ") == len(SECTIONS)
 
 
@@ -84,18 +85,6 @@ def codes_of_answers(folder: Path = SOURCE) -> set[str]:
 
 def codes_of_letters(folder: Path = SOURCE) -> set[str]:
     return {OUT_OF_SCALE, OVERFLOW, UNDECODABLE, *second_arguments(folder, "Rejection")}
-
-
-def reasons_of_gaps() -> set[str]:
-    """Give the reasons that are no message of an error: those have a code."""
-    statements = [node for node in nodes(SOURCE) if isinstance(node, ast.stmt)]
-    keywords = [node for node in nodes(SOURCE) if isinstance(node, ast.keyword) and node.arg == "reason"]
-    named = {keyword.value.value for keyword in keywords if isinstance(keyword.value, ast.Constant)}
-    return {
-        *second_arguments(SOURCE, "gap"),
-        *assigned(statements, "reason"),
-        *(text for text in named if isinstance(text, str)),
-    }
 
 
 def second_arguments(folder: Path, function: str) -> Iterator[str]:

@@ -87,7 +87,7 @@ class SourceConfig(Section):
     scan_segments: int = Field(default=4, ge=1, le=1000, examples=[4])
     """Parts that a table is scanned in, side by side."""
 
-    repair: Literal["automatic", "manual"] = "automatic"
+    repair: Literal["automatic", "manual"] = Field(default="automatic", examples=["automatic"])
     """What is done about a gap: a repair scans the table, by itself or once `dynalens rebuild` asks for it."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -17,6 +18,8 @@ from dynalens.pipeline.lead import Lead
 from dynalens.pipeline.leases import Leases
 from dynalens.position import Commit, Copy, Gap, PartitionState, PositionStore
 from dynalens.target import NO_MARK, VERSION_BITS, Mark, Memory, Target
+
+log = logging.getLogger(__name__)
 
 
 class DetachedError(DynalensError):
@@ -104,6 +107,7 @@ class Attachment:
         # Positions first: a mark is set before its position is committed, so one that is missing now is lost.
         stored = self._stored()
         self.memory = self.target.recall(self.table.name)
+        self._tell_of_older_store()
         self._led = self.leases.leads()
         self._decide(self._situation(stored, lost, read_at))
         self.decided = True
@@ -114,9 +118,30 @@ class Attachment:
         self._open_scans()
         self.attached = True
 
-    def store_is_older(self) -> bool:
-        """Say whether the target remembers an epoch that the store never drew: a restored or replaced store."""
-        return self.memory.epoch > self.store.counter(self.table.name)
+    def _tell_of_older_store(self) -> None:
+        """Say so when the target remembers an epoch that the store never drew: a restored or replaced store."""
+        # The store is asked after the target: another worker may draw at any time.
+        if self.memory.epoch > self.store.counter(self.table.name):
+            log.error(
+                "the position store is older than what %s remembers of %s: was it restored, or replaced?"
+                " What the target holds counts.",
+                self.target.name,
+                self.table.name,
+            )
+
+    def look_after(self) -> None:
+        """See whether the target still holds what it confirmed, while there is nothing to apply.
+
+        Raises:
+            DetachedError: It does not.
+            TargetError: It does not answer.
+        """
+        self.memory = self.target.recall(self.table.name)
+        for cursor in self.cursors.values():
+            if self.memory.marks.get(cursor.partition.id, NO_MARK).position < cursor.committed:
+                raise DetachedError(f"{self.target.name} went back behind what it confirmed of {cursor.partition.id}")
+        if not self.memory.generations.issuperset(one.generation for one in self.generations.fed.values()):
+            raise DetachedError(f"{self.target.name} has lost a generation")
 
     # What was lost, and what is wanted.
 

@@ -35,6 +35,8 @@ LINGER_SECONDS = 0.05
 """How long a batch may wait for company: less would make many small parts, more would be seen."""
 IDLE_SECONDS = 0.25
 SWEEP_EVERY_SECONDS = 3600.0
+LOOK_SECONDS = 3.0
+"""How often the target is asked whether it still holds what it confirmed: a quiet table would not find out."""
 
 
 class TargetLane:
@@ -91,7 +93,7 @@ class TargetLane:
         self._progress = Progress(table.name, target.name, reported_as, read_at=table.read_at.get(target.name, 0.0))
         self._stop = threading.Event()
         self._drain_until = 0.0
-        self._swept_at = time.monotonic()
+        self._swept_at = self._looked_at = time.monotonic()
         self._thread = threading.Thread(target=self._run, name=f"lane-{table.name}-{target.name}", daemon=True)
 
     # What the feed calls, with the lock held.
@@ -190,12 +192,6 @@ class TargetLane:
                 with self._lock:
                     self._lost = [*lost, *self._lost]
             raise
-        if attachment.store_is_older():
-            log.error(
-                "the position store is older than what %s remembers of %s: was it restored? Changes are replayed.",
-                self.name,
-                self._table.name,
-            )
         self._progress.target_error = None
         self.tried.set()
 
@@ -312,6 +308,9 @@ class TargetLane:
         attachment.extend()
         if attachment.leases.leads():
             self._lead()
+        if time.monotonic() - self._looked_at > LOOK_SECONDS:
+            self._looked_at = time.monotonic()
+            attachment.look_after()
         if any(cursor.ordinal > ORDINAL_LIMIT for cursor in self._attachment.cursors.values()):
             message = "the ordinals of an epoch run out"
             raise DetachedError(message)
