@@ -25,6 +25,7 @@ from dynalens.config.model import (
     masked,
 )
 from dynalens.config.schema import json_schema
+from dynalens.config.store import StoreLocation, store_location
 
 __all__ = [
     "DEFAULT_ITEM_TYPE",
@@ -46,6 +47,7 @@ __all__ = [
     "Section",
     "ServerConfig",
     "SourceConfig",
+    "StoreLocation",
     "SumConfig",
     "TargetsConfig",
     "described",
@@ -56,4 +58,5 @@ __all__ = [
     "load_server",
     "masked",
     "place_text",
+    "store_location",
 ]
