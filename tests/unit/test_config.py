@@ -20,6 +20,7 @@ from dynalens.config import (
     PublishConfig,
     SearchConfig,
     SourceConfig,
+    StoreLocation,
     SumConfig,
     TargetsConfig,
     fingerprint,
@@ -27,6 +28,7 @@ from dynalens.config import (
     load,
     load_server,
     masked,
+    store_location,
 )
 from dynalens.errors import EXIT_USAGE, ConfigError
 
@@ -118,6 +120,23 @@ def test_named_targets_are_the_only_ones(tmp_path: Path) -> None:
 def test_paths_of_a_collection_are_declared_for_search(tmp_path: Path, written: str, fields: tuple[str, ...]) -> None:
     config = read(tmp_path, MINIMAL + f"    search: {written}\n")
     assert config.collections["donations"].search == SearchConfig(fields=fields)
+
+
+def test_a_store_is_where_the_source_is_unless_it_says_otherwise(tmp_path: Path) -> None:
+    assert read(tmp_path, MINIMAL).store is None
+    source = SourceConfig(region="eu-west-1", endpoint_url="http://127.0.0.1:8000")
+    written = {
+        "dynamodb://Dyna.Lens_1": StoreLocation("Dyna.Lens_1", "eu-west-1", "http://127.0.0.1:8000"),
+        "dynamodb://dynalens?region=eu-north-1": StoreLocation("dynalens", "eu-north-1", "http://127.0.0.1:8000"),
+        "dynamodb://dynalens?endpoint_url=http://127.0.0.1:9": StoreLocation(
+            "dynalens", "eu-west-1", "http://127.0.0.1:9"
+        ),
+    }
+    for url, location in written.items():
+        store = read(tmp_path, MINIMAL + f"store: {url}\n").store
+        assert store == url
+        assert store_location(store, source) == location
+    assert store_location("dynamodb://dynalens", SourceConfig()) == StoreLocation("dynalens", None, None)
 
 
 def test_search_alone_keeps_a_collection(tmp_path: Path) -> None:
@@ -258,11 +277,11 @@ def test_passwords_are_masked(url: str, shown: str) -> None:
         ),
         (
             MINIMAL + "extras: 1\n",
-            "4: extras: is no setting. Write one of: source, targets, collections, server, dashboards.",
+            "4: extras: is no setting. Write one of: source, targets, collections, store, server, dashboards.",
         ),
         (
             MINIMAL + "path: elsewhere.yaml\n",
-            "4: path: is no setting. Write one of: source, targets, collections, server, dashboards.",
+            "4: path: is no setting. Write one of: source, targets, collections, store, server, dashboards.",
         ),
         (
             metric("count: true, sum: {amount: {decimals: 30}}"),
@@ -653,6 +672,48 @@ def test_what_a_later_version_brings_is_refused_by_name(tmp_path: Path, text: st
             (
                 "3: collections.b.type_attribute: is another one than that of a, of the same table. "
                 "Write the same attribute in both."
+            ),
+        ),
+        (
+            MINIMAL + "store: redis://host\n",
+            (
+                "4: store: redis://host is no URL of a store. "
+                "Write for example dynamodb://dynalens, or remove it for a local file."
+            ),
+        ),
+        (
+            MINIMAL + "store: dynamodb://[x\n",
+            "4: store: dynamodb://[x is no URL. Write for example dynamodb://dynalens.",
+        ),
+        *(
+            (
+                MINIMAL + f"store: 'dynamodb://{name}'\n",
+                (
+                    f"4: store: 'dynamodb://{name}' names no table. "
+                    "Write its name, 3 to 255 letters, digits, _, - and dots: dynamodb://dynalens."
+                ),
+            )
+            for name in ("", "ab", "two words", "me@dynalens", "dynalens/sub", "dynalens#x")
+        ),
+        (
+            MINIMAL + "store: dynamodb://dynalens?profile=x\n",
+            (
+                "4: store: dynamodb://dynalens?profile=x has an unknown parameter. "
+                "Write region or endpoint_url, for example dynamodb://dynalens?region=eu-west-1."
+            ),
+        ),
+        (
+            MINIMAL + "store: dynamodb://dynalens?region=\n",
+            (
+                "4: store: dynamodb://dynalens?region= leaves region empty. "
+                "Write its value, or remove it for that of source."
+            ),
+        ),
+        (
+            MINIMAL + "store: dynamodb://dynalens?endpoint_url=ftp://host\n",
+            (
+                "4: store: dynamodb://dynalens?endpoint_url=ftp://host has an endpoint_url that is no http address. "
+                "Write dynamodb://dynalens?endpoint_url=http://127.0.0.1:8000."
             ),
         ),
         (
@@ -1064,7 +1125,7 @@ def test_the_schema_in_docs_is_the_generated_one() -> None:
 
 def test_the_schema_says_what_the_models_say() -> None:
     schema = json_schema()
-    assert schema["properties"].keys() == {"source", "targets", "collections", "server", "dashboards"}
+    assert schema["properties"].keys() == {"source", "targets", "collections", "store", "server", "dashboards"}
     assert schema["additionalProperties"] is False
     decimals = schema["$defs"]["SumConfig"]["properties"]["decimals"]
     number, variable = decimals["anyOf"]

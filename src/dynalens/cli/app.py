@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from dynalens import __version__
-from dynalens.cli import check, demo, dlq, fields, init, search, sql, status, up
+from dynalens.cli import check, demo, dlq, fields, init, search, sql, status, store, up
 from dynalens.cli.options import examples
 from dynalens.cli.output import debugging, print_error
 from dynalens.errors import EXIT_FAILED, EXIT_OK, DynalensError, UsageError
@@ -48,6 +48,7 @@ app.command("search", epilog=search.EXAMPLES)(search.command)
 app.command("sql", epilog=sql.EXAMPLES)(sql.command)
 app.command("fields", epilog=fields.EXAMPLES)(fields.command)
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(store.app, name="store")
 
 
 def _print_version(asked: bool) -> None:  # noqa: FBT001 - what Typer calls with a flag's value

@@ -342,6 +342,11 @@ class Config(Section):
     collections: dict[Name, CollectionConfig] = Field(min_length=1, examples=[{"donations": {"table": "Donations"}}])
     """The collections, by name."""
 
+    store: str | None = Field(default=None, examples=["dynamodb://dynalens"])
+    """Where positions, dead letters and reports are kept. Without it in a local file, for one machine;
+    `dynamodb://TABLE` is a table that several workers share, which `dynalens store create` makes. Region and address
+    are those of `source` unless it ends in `?region=REGION&endpoint_url=URL`."""
+
     server: ServerConfig = Field(default=ServerConfig(), examples=[{"port": 7070}])
     """Where the server listens."""
 

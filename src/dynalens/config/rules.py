@@ -24,6 +24,7 @@ from dynalens.config.model import (
     SourceConfig,
     TargetsConfig,
 )
+from dynalens.config.store import store_flaw
 
 Finding = tuple[Place, str]
 """A place below the checked section, and what to write there instead."""
@@ -63,6 +64,12 @@ def source_findings(source: SourceConfig) -> Iterator[Finding]:
         url = getattr(source, name)
         if url is not None and not _is_http(url):
             yield (name,), "is no http address. Write one, for example http://127.0.0.1:8000."
+
+
+def store_findings(store: object) -> Iterator[Finding]:
+    """Check the URL of a store; what is no text is an error of shape."""
+    if isinstance(store, str) and (message := store_flaw(store)):
+        yield ("store",), message
 
 
 def targets_findings(targets: TargetsConfig) -> Iterator[Finding]:

@@ -45,6 +45,9 @@ def test_help_comes_without_arguments_too(run: Run) -> None:
         ["dlq", "list"],
         ["dlq", "show"],
         ["dlq", "redrive"],
+        ["store", "create"],
+        ["store", "policy"],
+        ["store", "show"],
     ],
 )
 def test_every_help_has_an_example(run: Run, command: list[str]) -> None:

@@ -1,0 +1,73 @@
+"""Stores of each kind, by name, for the suites of their protocols."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from dynalens.config import StoreLocation
+from dynalens.position.dynamodb import DynamoStore
+from dynalens.position.dynamodb.items import Items
+from dynalens.position.dynamodb.table import create_table
+from dynalens.position.opening import LOCAL_NAME
+from dynalens.position.sqlite import SqliteStore
+from dynalens.retry import RetryPolicy
+from tests.contract.memory_store import MemoryPositionStore
+from tests.services.dynamodb_local import DynamoDBLocal
+
+QUICK = RetryPolicy(base_seconds=0.005, cap_seconds=0.1, attempts=400, total_seconds=60.0)
+
+FULL_STORES = ("sqlite", "dynamodb")
+"""Those that hold dead letters and reports too."""
+
+FullStore = SqliteStore | DynamoStore
+
+
+def opener(request: pytest.FixtureRequest, kind: str) -> Callable[[], FullStore | MemoryPositionStore]:
+    """Give what opens an empty store of a kind, and the same one again."""
+    if kind == "memory":
+        store = MemoryPositionStore()
+        return lambda: store
+    return full_opener(request, kind)
+
+
+def full_opener(request: pytest.FixtureRequest, kind: str) -> Callable[[], FullStore]:
+    """Give what opens an empty store of a kind that holds everything, and the same one again."""
+    if kind == "sqlite":
+        folder: Path = request.getfixturevalue("tmp_path")
+        return partial(SqliteStore, folder / LOCAL_NAME)
+    table: StoreTable = request.getfixturevalue("store_table")
+    request.addfinalizer(table.empty)
+    return partial(DynamoStore, table.location, retries=QUICK)
+
+
+class StoreTable:
+    """A store's table on DynamoDB Local; emptying it is quicker than making another one."""
+
+    def __init__(self, server: DynamoDBLocal) -> None:
+        self.location = StoreLocation(f"store-{uuid.uuid4().hex[:12]}", "eu-west-1", server.endpoint_url)
+        self.items = Items(self.location)
+        create_table(self.items)
+
+    @property
+    def url(self) -> str:
+        """The store as the file names it."""
+        at = self.location
+        return f"dynamodb://{at.table}?region={at.region}&endpoint_url={at.endpoint_url}"
+
+    def empty(self) -> None:
+        """Remove all items."""
+        client, name = self.items.client, self.location.table
+        pages = client.get_paginator("scan").paginate(TableName=name, ProjectionExpression="pk, sk")
+        for page in pages:
+            for key in page["Items"]:
+                client.delete_item(TableName=name, Key=key)
+
+    def delete(self) -> None:
+        """Remove the table."""
+        self.items.client.delete_table(TableName=self.location.table)
+        self.items.close()
