@@ -103,6 +103,12 @@ class TargetError(DynalensError):
     http_status = 503
 
 
+class StoreError(DynalensError):
+    """The store of positions cannot be opened, read or written; what was stored stays valid."""
+
+    code = "store"
+
+
 class StaleLeaseError(DynalensError):
     """A conditional write on a lease, an epoch or a position lost: another holder came after this one."""
 

@@ -11,6 +11,7 @@ class Report:
     """What a worker knows of one table and target at one moment. Times are epoch seconds, 0.0: never.
 
     Attributes:
+        worker: Who says it; empty for the only worker of a local store.
         written_at: When the report was made.
         started_at: When the worker began to report.
         polled_at: When every open shard had been read last, by this worker or the one before.
@@ -27,6 +28,7 @@ class Report:
 
     table: str
     target: str
+    worker: str = ""
     written_at: float
     started_at: float = 0.0
     polled_at: float = 0.0
@@ -45,7 +47,7 @@ class Report:
 
 
 class ReportReader(Protocol):
-    """The newest report of each table and target."""
+    """The newest report of each table, target and worker."""
 
     def reports(self) -> list[Report]:
         """List them."""
@@ -53,8 +55,8 @@ class ReportReader(Protocol):
 
 
 class ReportStore(ReportReader, Protocol):
-    """The newest report of each table and target, kept."""
+    """The newest report of each table, target and worker, kept."""
 
     def save_report(self, report: Report) -> None:
-        """Replace the report of its table and target."""
+        """Replace the report of its table, target and worker."""
         ...

@@ -1,15 +1,17 @@
-"""A `PositionStore` in dictionaries: the protocol's second opinion, and quick enough for model tests."""
+"""The stores of several workers in dictionaries: the protocols' second opinion, and quick enough for model tests."""
 
 from __future__ import annotations
 
 import copy
 import threading
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dynalens.errors import StaleLeaseError
 from dynalens.partition import START, Partition, Position
-from dynalens.position import NEW_STORE_EPOCH, Commit, Copy, Draw, Gap, PartitionState
+from dynalens.position import NEW_STORE_EPOCH, Commit, Copy, Draw, Gap, PartitionState, Pulse
+from dynalens.request import KEPT_REQUESTS, Request
 
 _Key = tuple[str, str, str]
 
@@ -21,16 +23,27 @@ class Held:
     counters: dict[str, int] = field(default_factory=dict)
     leases: dict[tuple[str, str], tuple[Partition, str]] = field(default_factory=dict)
     positions: dict[_Key, tuple[int, Position]] = field(default_factory=dict)
+    sealed: set[_Key] = field(default_factory=set)
     copies: dict[tuple[str, str, str, int], Copy] = field(default_factory=dict)
     gaps: dict[tuple[str, str, str, str], Gap] = field(default_factory=dict)
+    requests: dict[int, Request] = field(default_factory=dict)
+    revisions: Counter[str] = field(default_factory=Counter)
+    lease_changes: Counter[str] = field(default_factory=Counter)
+    beats: dict[str, int] = field(default_factory=dict)
 
 
 class MemoryPositionStore:
-    """Holds positions in memory, and can be taken back to a backup of itself."""
+    """`PositionStore`, `RequestStore` and `Fleet` in memory, which can be taken back to a backup of itself.
 
-    def __init__(self) -> None:
+    Args:
+        parents_first: Whether the store itself holds children back, and keeps the ends of their parents. A model that
+            has a rule of its own for that turns it off.
+    """
+
+    def __init__(self, *, parents_first: bool = True) -> None:
         self._lock = threading.Lock()
         self._held = Held()
+        self._parents_first = parents_first
 
     def backup(self) -> Held:
         with self._lock:
@@ -40,33 +53,41 @@ class MemoryPositionStore:
         with self._lock:
             self._held = copy.deepcopy(backup)
 
-    def acquire(self, table: str, partition: Partition, owner: str) -> None:
+    def acquire(self, table: str, partition: Partition, owner: str, *, over: str | None = None) -> None:
         with self._lock:
+            if over is not None and self._owner(table, partition.id) not in {over, owner}:
+                raise StaleLeaseError(f"{partition.id} is not held by {over}.")
             self._held.leases[table, partition.id] = (partition, owner)
+            self._held.lease_changes[table] += 1
 
     def draw(self, table: str, partition: str, target: str, *, owner: str, remembered: int) -> Draw:
         with self._lock:
-            _, holder = self._held.leases.get((table, partition), (None, None))
             _, position = self._held.positions.get((table, partition, target), (0, START))
-            if holder != owner or position.ended:
+            if self._owner(table, partition) != owner or position.ended:
                 raise StaleLeaseError(f"{owner} may not draw for {partition}.")
-            epoch = max(self._held.counters.get(table, NEW_STORE_EPOCH), remembered) + 1
-            self._held.counters[table] = epoch
+            self._seal_parents(table, partition, target)
+            epoch = self._draw(table, remembered)
             self._held.positions[table, partition, target] = (epoch, position)
             return Draw(epoch, position)
 
-    def rewind(self, table: str, partition: str, target: str, position: Position) -> None:
+    def next_epoch(self, table: str, *, remembered: int) -> int:
         with self._lock:
-            held = self._held.positions.get((table, partition, target))
-            if held is not None and position < held[1]:
-                self._held.positions[table, partition, target] = (held[0], position)
+            return self._draw(table, remembered)
+
+    def rewind(self, table: str, partition: str, target: str, position: Position, *, epoch: int) -> None:
+        key = (table, partition, target)
+        with self._lock:
+            held = self._holding(key, epoch)
+            if position < held:
+                if key in self._held.sealed:
+                    raise StaleLeaseError(f"A child of {partition} is being read.")
+                self._held.positions[key] = (epoch, position)
 
     def commit(self, table: str, target: str, commits: Sequence[Commit]) -> None:
         with self._lock:
             for commit in commits:
-                held = self._held.positions.get((table, commit.partition, target))
-                if held is None or held[0] != commit.epoch:
-                    raise StaleLeaseError(f"Epoch {commit.epoch} no longer holds {commit.partition}.")
+                if self._holding((table, commit.partition, target), commit.epoch).ended > commit.position.ended:
+                    raise StaleLeaseError(f"{commit.partition} is drained.")
             for commit in commits:
                 self._held.positions[table, commit.partition, target] = (commit.epoch, commit.position)
 
@@ -85,7 +106,7 @@ class MemoryPositionStore:
     def forget(self, table: str, target: str, partitions: Sequence[str]) -> None:
         with self._lock:
             for partition in partitions:
-                self._held.positions.pop((table, partition, target), None)
+                self._forget((table, partition, target))
 
     def copies(self, table: str, target: str) -> list[Copy]:
         with self._lock:
@@ -93,16 +114,35 @@ class MemoryPositionStore:
 
     def save_copy(self, table: str, copy: Copy) -> None:
         with self._lock:
-            self._put_copy(table, copy)
+            if _copy_key(table, copy) not in self._held.copies:
+                raise StaleLeaseError(f"{copy.collection} {copy.number} is not recorded.")
+            self._held.copies[_copy_key(table, copy)] = copy
+            self._held.revisions[table] += 1
 
-    def restart(self, table: str, target: str, copies: Sequence[Copy], gaps: Sequence[Gap] = ()) -> None:
+    def record(
+        self,
+        table: str,
+        target: str,
+        copies: Sequence[Copy],
+        gaps: Sequence[Gap] = (),
+        forget: Sequence[PartitionState] = (),
+    ) -> None:
         with self._lock:
-            for key in [key for key in self._held.positions if (key[0], key[2]) == (table, target)]:
-                del self._held.positions[key]
+            if any(_copy_key(table, copy) in self._held.copies for copy in copies):
+                raise StaleLeaseError("Recorded already.")
+            for state in forget:
+                self._holding((table, state.partition.id, target), state.epoch)
+            for state in forget:
+                self._forget((table, state.partition.id, target))
             for copy_ in copies:
-                self._put_copy(table, copy_)
+                self._held.copies[_copy_key(table, copy_)] = copy_
             for gap in gaps:
                 self._held.gaps[gap.table, gap.target, gap.partition, gap.reason] = gap
+            self._held.revisions[table] += 1
+
+    def revision(self, table: str) -> int:
+        with self._lock:
+            return self._held.revisions[table]
 
     def gaps(self, table: str) -> list[Gap]:
         with self._lock:
@@ -116,5 +156,86 @@ class MemoryPositionStore:
     def close(self) -> None:
         """Nothing is open."""
 
-    def _put_copy(self, table: str, copy: Copy) -> None:
-        self._held.copies[table, copy.collection, copy.target, copy.number] = copy
+    # Requests.
+
+    def ask(self, request: Request) -> Request:
+        with self._lock:
+            stored = replace(request, number=len(self._held.requests) + 1)
+            self._held.requests[stored.number] = stored
+            self._held.revisions[request.table] += 1
+            return stored
+
+    def requests(self, table: str) -> list[Request]:
+        with self._lock:
+            of_table = [request for request in self._held.requests.values() if request.table == table]
+        ended = [request for request in of_table if request.state in {"done", "failed"}]
+        return [request for request in of_table if request not in ended[:-KEPT_REQUESTS]]
+
+    def request(self, number: int) -> Request | None:
+        with self._lock:
+            return self._held.requests.get(number)
+
+    def save_request(self, request: Request) -> None:
+        with self._lock:
+            if request.number in self._held.requests:
+                self._held.requests[request.number] = request
+
+    # The fleet.
+
+    def beat(self, worker: str) -> None:
+        with self._lock:
+            self._held.beats[worker] = self._held.beats.get(worker, 0) + 1
+
+    def leave(self, worker: str) -> None:
+        with self._lock:
+            self._held.beats.pop(worker, None)
+
+    def pulse(self) -> Pulse:
+        with self._lock:
+            return Pulse(dict(self._held.beats), dict(self._held.revisions), dict(self._held.lease_changes))
+
+    def leases(self, table: str) -> dict[str, str]:
+        with self._lock:
+            return {partition: owner for (of, partition), (_, owner) in self._held.leases.items() if of == table}
+
+    def release(self, table: str, partitions: Sequence[str], owner: str) -> None:
+        with self._lock:
+            for partition in partitions:
+                if self._owner(table, partition) == owner:
+                    self._held.leases[table, partition] = (self._held.leases[table, partition][0], "")
+                    self._held.lease_changes[table] += 1
+
+    # Under the lock.
+
+    def _owner(self, table: str, partition: str) -> str:
+        _, owner = self._held.leases.get((table, partition), (None, ""))
+        return owner
+
+    def _draw(self, table: str, remembered: int) -> int:
+        epoch = max(self._held.counters.get(table, NEW_STORE_EPOCH), remembered) + 1
+        self._held.counters[table] = epoch
+        return epoch
+
+    def _seal_parents(self, table: str, partition: str, target: str) -> None:
+        if not self._parents_first:
+            return
+        parents = [(table, parent, target) for parent in self._held.leases[table, partition][0].parents]
+        held = [key for key in parents if key in self._held.positions]
+        if not all(self._held.positions[key][1].ended for key in held):
+            raise StaleLeaseError(f"{partition} waits for its parents.")
+        self._held.sealed.update(held)
+
+    def _holding(self, key: _Key, epoch: int) -> Position:
+        """Give the position that an epoch holds."""
+        held, position = self._held.positions.get(key, (0, START))
+        if held != epoch:
+            raise StaleLeaseError(f"Epoch {epoch} no longer holds {key}.")
+        return position
+
+    def _forget(self, key: _Key) -> None:
+        self._held.positions.pop(key, None)
+        self._held.sealed.discard(key)
+
+
+def _copy_key(table: str, copy: Copy) -> tuple[str, str, str, int]:
+    return table, copy.collection, copy.target, copy.number

@@ -227,8 +227,8 @@ REPORT = Report(
 )
 
 
-def test_the_newest_report_of_each_table_and_target_is_kept(store: SqliteStore, beside: SqliteStore) -> None:
-    others = [replace(REPORT, target="metrics"), replace(REPORT, table="People")]
+def test_the_newest_report_of_each_table_target_and_worker_is_kept(store: SqliteStore, beside: SqliteStore) -> None:
+    others = [replace(REPORT, target="metrics"), replace(REPORT, table="People"), replace(REPORT, worker="w2")]
     for report in (REPORT, *others):
         store.save_report(report)
     newer = replace(REPORT, written_at=REPORT.written_at + 1, caught_up=False, error_message='it\'s "odd"\n')

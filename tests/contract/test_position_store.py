@@ -19,7 +19,8 @@ from tests.contract.together import together
 
 TABLE, OTHER_TABLE = "Donations", "People"
 SHARD = Partition("shardId-1")
-OTHER_SHARD = Partition("shardId-2", parents=("shardId-1", "shardId-0"))
+OTHER_SHARD = Partition("shardId-2", parents=("shardId-0", "shardId-00"))
+CHILD = Partition("shardId-3", parents=(SHARD.id, OTHER_SHARD.id))
 SEGMENT = Partition("scan-s1-0", "segment")
 SEQUENCE = 10**39 + 7
 COPY = Copy("donations", "sql", 1, "building", "f00d", "stream-1", "s1", 4, consistent=True, started_at=1_700_000_000.5)
@@ -100,6 +101,15 @@ def test_tables_draw_from_counters_of_their_own(store: PositionStore) -> None:
     assert store.counter(OTHER_TABLE) == NEW_STORE_EPOCH
 
 
+def test_an_epoch_is_drawn_for_no_partition(store: PositionStore) -> None:
+    first = drawn(store).epoch
+    assert store.next_epoch(TABLE, remembered=0) == first + 1
+    assert store.next_epoch(TABLE, remembered=first + 9) == first + 10
+    assert store.counter(TABLE) == first + 10
+    assert drawn(store).epoch == first + 11
+    assert store.next_epoch(OTHER_TABLE, remembered=0) == NEW_STORE_EPOCH + 1
+
+
 def test_many_threads_draw_distinct_epochs(store: PositionStore) -> None:
     partitions = [Partition(f"shardId-{n}") for n in range(8)]
     for partition in partitions:
@@ -130,6 +140,50 @@ def test_whoever_lost_the_lease_draws_no_more(store: PositionStore) -> None:
     with pytest.raises(StaleLeaseError):
         store.draw(TABLE, SHARD.id, "sql", owner="w1", remembered=0)
     assert store.draw(TABLE, SHARD.id, "sql", owner="w2", remembered=0).epoch == NEW_STORE_EPOCH + 2
+
+
+def test_a_lease_is_taken_over_whoever_is_named_and_nobody_else(store: PositionStore) -> None:
+    store.acquire(TABLE, SHARD, "w1", over="")
+    for over in ("", "w2"):
+        with pytest.raises(StaleLeaseError):
+            store.acquire(TABLE, SHARD, "w3", over=over)
+    assert drawn_by(store, "w1")
+    store.acquire(TABLE, SHARD, "w2", over="w1")
+    assert not drawn_by(store, "w1")
+    assert drawn_by(store, "w2")
+    with pytest.raises(StaleLeaseError):
+        store.acquire(TABLE, OTHER_SHARD, "w2", over="w1")
+
+
+def test_whoever_holds_a_lease_takes_it_again(store: PositionStore) -> None:
+    for over in ("", "", "w2"):
+        store.acquire(TABLE, SHARD, "w1", over=over)
+        assert drawn_by(store, "w1")
+
+
+def test_one_of_several_rivals_takes_a_free_lease(store: PositionStore) -> None:
+    owners = [f"w{number}" for number in range(6)]
+    taken: list[str] = []
+
+    def take(owner: str) -> None:
+        try:
+            store.acquire(TABLE, SHARD, owner, over="")
+            taken.append(owner)
+        except StaleLeaseError:
+            pass
+
+    together(*(partial(take, owner) for owner in owners))
+    assert len(taken) == 1
+    assert [owner for owner in owners if drawn_by(store, owner)] == taken
+
+
+def drawn_by(store: PositionStore, owner: str) -> bool:
+    """Say whether an owner may draw for the shard."""
+    try:
+        store.draw(TABLE, SHARD.id, "sql", owner=owner, remembered=0)
+    except StaleLeaseError:
+        return False
+    return True
 
 
 def test_a_lease_of_one_table_is_none_of_another(store: PositionStore) -> None:
@@ -227,6 +281,16 @@ def test_an_empty_commit_changes_nothing(store: PositionStore) -> None:
     assert store.partitions(TABLE) == []
 
 
+def test_an_earlier_commit_that_arrives_late_does_not_take_the_end_back(store: PositionStore) -> None:
+    epoch = drawn(store).epoch
+    end = Commit(SHARD.id, epoch, at(9, ended=True))
+    for _ in range(2):
+        store.commit(TABLE, "sql", [end])
+        with pytest.raises(StaleLeaseError):
+            store.commit(TABLE, "sql", [Commit(SHARD.id, epoch, at(4))])
+        assert stored(store) == at(9, ended=True)
+
+
 def test_a_drained_partition_is_never_drawn_for_again(store: PositionStore) -> None:
     epoch = drawn(store).epoch
     store.commit(TABLE, "sql", [Commit(SHARD.id, epoch, at(SEQUENCE, ended=True))])
@@ -263,33 +327,137 @@ def test_only_one_of_two_rivals_commits(store: PositionStore) -> None:
     assert stored(store) == at(max(committed)[1])
 
 
+# Parents first.
+
+
+def drained(store: PositionStore, partition: Partition, target: str = "sql") -> int:
+    """Draw for a partition and commit its end; give the epoch."""
+    epoch = drawn(store, partition, target).epoch
+    store.commit(TABLE, target, [Commit(partition.id, epoch, at(5, ended=True))])
+    return epoch
+
+
+def test_a_child_draws_once_all_of_its_parents_are_drained_for_its_target(store: PositionStore) -> None:
+    last = drawn(store, OTHER_SHARD).epoch
+    for target in ("sql", "metrics"):
+        drained(store, SHARD, target)
+    counter = store.counter(TABLE)
+    with pytest.raises(StaleLeaseError):
+        drawn(store, CHILD)
+    assert (store.counter(TABLE), stored(store, CHILD)) == (counter, None)
+    assert drawn(store, CHILD, "metrics") == Draw(counter + 1, START)
+    store.commit(TABLE, "sql", [Commit(OTHER_SHARD.id, last, at(7, ended=True))])
+    assert drawn(store, CHILD) == Draw(counter + 2, START)
+
+
+def test_parents_that_the_store_does_not_hold_for_the_target_hold_nobody_back(store: PositionStore) -> None:
+    drawn(store, SHARD, "metrics")
+    drawn(store, CHILD)
+    store.forget(TABLE, "metrics", [SHARD.id])
+    drawn(store, CHILD, "metrics")
+
+
+def test_a_parent_is_not_rewound_from_its_end_once_a_child_has_drawn(store: PositionStore) -> None:
+    epoch = drained(store, SHARD)
+    drawn(store, CHILD)
+    for _ in range(2):
+        with pytest.raises(StaleLeaseError):
+            store.rewind(TABLE, SHARD.id, "sql", at(3), epoch=epoch)
+        assert stored(store) == at(5, ended=True)
+        store.forget(TABLE, "sql", [CHILD.id])
+    store.rewind(TABLE, SHARD.id, "sql", at(5, ended=True), epoch=epoch)
+
+
+def test_a_parent_is_rewound_from_its_end_while_its_children_draw_for_other_targets(store: PositionStore) -> None:
+    epoch = drained(store, SHARD)
+    drained(store, SHARD, "metrics")
+    drawn(store, CHILD, "metrics")
+    store.rewind(TABLE, SHARD.id, "sql", at(3), epoch=epoch)
+    with pytest.raises(StaleLeaseError):
+        drawn(store, CHILD)
+    assert stored(store) == at(3)
+
+
+def test_a_forgotten_parent_starts_over_without_its_seal(store: PositionStore) -> None:
+    drained(store, SHARD)
+    drawn(store, CHILD)
+    store.forget(TABLE, "sql", [SHARD.id, CHILD.id])
+    epoch = drained(store, SHARD)
+    store.rewind(TABLE, SHARD.id, "sql", START, epoch=epoch)
+    assert stored(store) == START
+
+
+def test_either_the_parent_is_rewound_or_its_child_draws(store: PositionStore) -> None:
+    """Both at once would start the child below what its parent applies again."""
+    for number in range(20):
+        parent = Partition(f"shardId-{number}-parent")
+        child = Partition(f"shardId-{number}-child", parents=(parent.id,))
+        epoch = drained(store, parent)
+        store.acquire(TABLE, child, "w1")
+        refused: list[str] = []
+
+        def rewind(parent: Partition = parent, epoch: int = epoch, refused: list[str] = refused) -> None:
+            try:
+                store.rewind(TABLE, parent.id, "sql", at(3), epoch=epoch)
+            except StaleLeaseError:
+                refused.append("rewind")
+
+        def draw(child: Partition = child, refused: list[str] = refused) -> None:
+            try:
+                store.draw(TABLE, child.id, "sql", owner="w1", remembered=0)
+            except StaleLeaseError:
+                refused.append("draw")
+
+        together(rewind, draw)
+        position = stored(store, parent)
+        assert (refused, position) in ((["rewind"], at(5, ended=True)), (["draw"], at(3)))
+
+
 # Going back with a target.
 
 
 def test_a_position_is_rewound_to_what_the_target_holds(store: PositionStore) -> None:
-    epoch = drawn(store).epoch
-    store.commit(TABLE, "sql", [Commit(SHARD.id, epoch, at(100, ended=True))])
-    store.rewind(TABLE, SHARD.id, "sql", at(80))
-    assert drawn(store) == Draw(epoch + 1, at(80))
+    epoch = drained(store, SHARD)
+    store.rewind(TABLE, SHARD.id, "sql", at(3), epoch=epoch)
+    draw = drawn(store)
+    assert draw == Draw(epoch + 1, at(3))
+    assert draw.position.token == at(3).token
 
 
 def test_a_position_is_never_rewound_forward(store: PositionStore) -> None:
     epoch = drawn(store).epoch
     store.commit(TABLE, "sql", [Commit(SHARD.id, epoch, at(80))])
-    for position in (at(100), at(10, ended=True)):
-        store.rewind(TABLE, SHARD.id, "sql", position)
+    for position in (at(100), at(80), at(10, ended=True)):
+        store.rewind(TABLE, SHARD.id, "sql", position, epoch=epoch)
     assert stored(store) == at(80)
 
 
 def test_a_rewind_touches_one_partition_of_one_target(store: PositionStore) -> None:
-    pairs = [(SHARD, "sql"), (OTHER_SHARD, "sql"), (SHARD, "metrics")]
+    pairs = [(OTHER_SHARD, "sql"), (SHARD, "metrics"), (SHARD, "sql")]
+    epoch = 0
     for partition, target in pairs:
         epoch = drawn(store, partition, target).epoch
         store.commit(TABLE, target, [Commit(partition.id, epoch, at(100))])
-    store.rewind(TABLE, SHARD.id, "sql", START)
-    store.rewind(TABLE, "shardId-unknown", "sql", START)
-    store.rewind(OTHER_TABLE, OTHER_SHARD.id, "sql", START)
-    assert [stored(store, *pair) for pair in pairs] == [START, at(100), at(100)]
+    store.rewind(TABLE, SHARD.id, "sql", START, epoch=epoch)
+    assert [stored(store, *pair) for pair in pairs] == [at(100), at(100), START]
+
+
+def test_only_the_epoch_drawn_last_rewinds(store: PositionStore) -> None:
+    lost = drawn(store, owner="w1").epoch
+    holds = drawn(store, owner="w2").epoch
+    store.commit(TABLE, "sql", [Commit(SHARD.id, holds, at(80))])
+    for epoch in (lost, holds + 1):
+        for position in (at(3), at(100)):
+            with pytest.raises(StaleLeaseError):
+                store.rewind(TABLE, SHARD.id, "sql", position, epoch=epoch)
+    assert stored(store) == at(80)
+    with pytest.raises(StaleLeaseError):
+        store.rewind(TABLE, "shardId-unknown", "sql", START, epoch=holds)
+    with pytest.raises(StaleLeaseError):
+        store.rewind(OTHER_TABLE, SHARD.id, "sql", START, epoch=holds)
+
+
+# Forgetting.
 
 
 def test_forgotten_partitions_start_over_and_their_holders_are_fenced_off(store: PositionStore) -> None:
@@ -314,41 +482,62 @@ def test_forgetting_leaves_other_targets_and_tables_alone(store: PositionStore) 
 # Generations and gaps.
 
 
+def state_of(store: PositionStore, partition: Partition = SHARD, target: str = "sql") -> PartitionState:
+    [found] = [each for each in store.partitions(TABLE) if (each.partition, each.target) == (partition, target)]
+    return found
+
+
 def test_generations_are_listed_with_all_that_is_known(store: PositionStore) -> None:
-    second = replace(COPY, number=2, state="live", finished_at=9.25)
+    second = replace(COPY, number=2, state="live", finished_at=9.25, settings='{"a": "\u00fc"}', barrier=1 << 40)
     others = [replace(COPY, collection="refunds"), second]
-    for copy in (COPY, *others):
-        store.save_copy(TABLE, copy)
-    store.save_copy(TABLE, replace(COPY, target="metrics"))
+    store.record(TABLE, "sql", [COPY, *others])
+    store.record(TABLE, "metrics", [replace(COPY, target="metrics")])
     assert sorted(store.copies(TABLE, "sql"), key=str) == sorted([COPY, *others], key=str)
     assert store.copies(TABLE, "metrics") == [replace(COPY, target="metrics")]
     assert store.copies(OTHER_TABLE, "sql") == []
 
 
 def test_a_generation_changes_its_state_in_place(store: PositionStore) -> None:
-    for copy in (COPY, replace(COPY, state="live", finished_at=2.0), replace(COPY, state="dropped", finished_at=2.0)):
+    store.record(TABLE, "sql", [COPY])
+    states = [replace(COPY, state=state, finished_at=2.0) for state in ("live", "kept", "dropped")]
+    for copy in states:
         store.save_copy(TABLE, copy)
         assert store.copies(TABLE, "sql") == [copy]
 
 
-def test_a_restart_forgets_one_target_and_says_why(store: PositionStore) -> None:
+def test_a_generation_that_is_not_recorded_has_no_state_to_change(store: PositionStore) -> None:
+    store.record(TABLE, "sql", [COPY])
+    revision = store.revision(TABLE)
+    for other in (replace(COPY, number=2), replace(COPY, target="metrics"), replace(COPY, collection="refunds")):
+        with pytest.raises(StaleLeaseError):
+            store.save_copy(TABLE, other)
+    with pytest.raises(StaleLeaseError):
+        store.save_copy(OTHER_TABLE, COPY)
+    assert store.copies(TABLE, "sql") == [COPY]
+    assert store.revision(TABLE) == revision
+
+
+def test_a_record_forgets_positions_and_says_why(store: PositionStore) -> None:
     sql, metrics = drawn(store).epoch, drawn(store, target="metrics").epoch
     store.commit(TABLE, "sql", [Commit(SHARD.id, sql, at(5, ended=True))])
     store.commit(TABLE, "metrics", [Commit(SHARD.id, metrics, at(6))])
-    store.save_copy(TABLE, replace(COPY, state="live"))
+    drawn(store, OTHER_SHARD)
+    counter = store.counter(TABLE)
+    store.record(TABLE, "sql", [COPY])
     second = replace(COPY, number=2, scan="s2")
-    store.restart(TABLE, "sql", [second], [GAP])
+    store.record(TABLE, "sql", [second], [GAP], forget=[state_of(store)])
     assert stored(store) is None
+    assert stored(store, OTHER_SHARD) == START
     assert stored(store, target="metrics") == at(6)
-    assert sorted(store.copies(TABLE, "sql"), key=str) == sorted([replace(COPY, state="live"), second], key=str)
+    assert sorted(store.copies(TABLE, "sql"), key=str) == sorted([COPY, second], key=str)
     assert store.gaps(TABLE) == [GAP]
-    assert store.counter(TABLE) == metrics
+    assert store.counter(TABLE) == counter
 
 
-def test_a_restart_fences_off_whoever_held_the_target(store: PositionStore) -> None:
-    """A commit from before the restart would jump over all that the new generation still has to read."""
+def test_a_record_fences_off_whoever_held_what_it_forgets(store: PositionStore) -> None:
+    """A commit from before would jump over all that the new generation still has to read."""
     epoch = drawn(store).epoch
-    store.restart(TABLE, "sql", [COPY])
+    store.record(TABLE, "sql", [COPY], forget=[state_of(store)])
     with pytest.raises(StaleLeaseError):
         store.commit(TABLE, "sql", [Commit(SHARD.id, epoch, at(9))])
     assert drawn(store) == Draw(epoch + 1, START)
@@ -356,12 +545,77 @@ def test_a_restart_fences_off_whoever_held_the_target(store: PositionStore) -> N
         store.commit(TABLE, "sql", [Commit(SHARD.id, epoch, at(9))])
 
 
+def test_a_record_is_refused_whole_when_a_generation_exists_already(store: PositionStore) -> None:
+    epoch = drawn(store).epoch
+    store.record(TABLE, "sql", [COPY])
+    before = store.revision(TABLE)
+    with pytest.raises(StaleLeaseError):
+        store.record(TABLE, "sql", [replace(COPY, number=2), replace(COPY, scan="s2")], [GAP], [state_of(store)])
+    assert (store.copies(TABLE, "sql"), store.gaps(TABLE)) == ([COPY], [])
+    assert (stored(store), store.revision(TABLE)) == (START, before)
+    store.commit(TABLE, "sql", [Commit(SHARD.id, epoch, at(9))])
+
+
+def test_a_record_is_refused_whole_when_somebody_has_drawn_since(store: PositionStore) -> None:
+    drawn(store, OTHER_SHARD)
+    drawn(store)
+    planned = [state_of(store, OTHER_SHARD), state_of(store)]
+    drawn(store, owner="w2")
+    with pytest.raises(StaleLeaseError):
+        store.record(TABLE, "sql", [COPY], [GAP], forget=planned)
+    assert (store.copies(TABLE, "sql"), store.gaps(TABLE), store.revision(TABLE)) == ([], [], 0)
+    assert (stored(store), stored(store, OTHER_SHARD)) == (START, START)
+
+
+def test_a_record_is_refused_when_somebody_else_has_forgotten_since(store: PositionStore) -> None:
+    drawn(store)
+    planned = [state_of(store)]
+    store.forget(TABLE, "sql", [SHARD.id])
+    with pytest.raises(StaleLeaseError):
+        store.record(TABLE, "sql", [COPY], [GAP], forget=planned)
+    assert (store.copies(TABLE, "sql"), store.gaps(TABLE)) == ([], [])
+
+
+def test_one_of_several_rivals_records_a_generation(store: PositionStore) -> None:
+    recorded: list[str] = []
+
+    def record(scan: str) -> None:
+        try:
+            store.record(TABLE, "sql", [replace(COPY, scan=scan)])
+            recorded.append(scan)
+        except StaleLeaseError:
+            pass
+
+    together(*(partial(record, f"s{number}") for number in range(6)))
+    assert [copy.scan for copy in store.copies(TABLE, "sql")] == recorded
+
+
+def test_the_revision_rises_with_each_change_of_the_generations(store: PositionStore) -> None:
+    assert store.revision(TABLE) == 0
+    seen = [0]
+
+    def rose() -> bool:
+        seen.append(store.revision(TABLE))
+        return seen[-1] > seen[-2]
+
+    store.record(TABLE, "sql", [COPY])
+    assert rose()
+    store.record(TABLE, "metrics", [], [GAP])
+    assert rose()
+    store.save_copy(TABLE, replace(COPY, state="live"))
+    assert rose()
+    drawn(store)
+    store.close_gaps(TABLE, "sql")
+    assert not rose()
+    assert store.revision(OTHER_TABLE) == 0
+
+
 def test_gaps_stay_until_they_are_closed_for_their_target(store: PositionStore) -> None:
     others = [replace(GAP, partition="shardId-2"), replace(GAP, target="metrics")]
-    store.restart(TABLE, "sql", [], [GAP])
-    store.restart(TABLE, "sql", [], [others[0]])
-    store.restart(TABLE, "metrics", [], [others[1]])
-    assert sorted(store.gaps(TABLE), key=str) == sorted([GAP, *others], key=str)
+    store.record(TABLE, "sql", [], [GAP])
+    store.record(TABLE, "sql", [], [others[0], replace(GAP, found_at=9.5)])
+    store.record(TABLE, "metrics", [], [others[1]])
+    assert sorted(store.gaps(TABLE), key=str) == sorted([replace(GAP, found_at=9.5), *others], key=str)
     assert store.gaps(OTHER_TABLE) == []
     store.close_gaps(TABLE, "sql")
     assert store.gaps(TABLE) == [others[1]]
@@ -374,7 +628,7 @@ def test_everything_outlives_a_restart(reopen: Open) -> None:
     store = reopen()
     epoch = drawn(store, OTHER_SHARD, remembered=NEW_STORE_EPOCH + 50).epoch
     store.commit(TABLE, "sql", [Commit(OTHER_SHARD.id, epoch, at(SEQUENCE))])
-    store.restart(TABLE, "metrics", [replace(COPY, target="metrics")], [GAP])
+    store.record(TABLE, "metrics", [replace(COPY, target="metrics")], [GAP])
     before = (store.partitions(TABLE), store.copies(TABLE, "metrics"), store.gaps(TABLE), store.counter(TABLE))
     store = reopen()
     assert (store.partitions(TABLE), store.copies(TABLE, "metrics"), store.gaps(TABLE), store.counter(TABLE)) == before

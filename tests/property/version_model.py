@@ -14,7 +14,7 @@ from dynalens.change import Change, KeySchema, Typed
 from dynalens.config import CollectionConfig
 from dynalens.errors import StaleLeaseError
 from dynalens.partition import START, Partition, Position
-from dynalens.position import Commit, Copy
+from dynalens.position import Commit, Copy, PartitionState
 from dynalens.source import Batch
 from dynalens.target import VERSION_BITS, Generation, Memory, Write, version
 from dynalens.testing.memory import Contents, ManualClock, MemorySource, MemoryTarget
@@ -117,7 +117,8 @@ class World:
         self.source.preload(item("a", 0))
         self.shards = [self.source.add_shard("s0")]
         self.open_shards: dict[str, tuple[str, ...]] = {"s0": KEYS}
-        self.store = MemoryPositionStore()
+        # The model's own rule holds children back, and replays them after a parent that went back.
+        self.store = MemoryPositionStore(parents_first=False)
         self.target = MemoryTarget(clock=self.clock)
         self.sessions: list[Session] = []
         self.in_flight: list[Request] = []
@@ -188,7 +189,9 @@ class World:
         if rules.acquires_atomically and self._stored(shard) != session.position_before:
             raise StaleLeaseError(f"{shard.id} has moved since the target was asked about it.")
         self.store.acquire(TABLE, shard, session.owner)
-        self.store.rewind(TABLE, shard.id, self.target.name, min(mark, session.position_before))
+        for state in self._states(shard):
+            position = min(mark, session.position_before)
+            self.store.rewind(TABLE, shard.id, self.target.name, position, epoch=state.epoch)
         session.epoch, drawn_position = self._draw(session)
         session.position = min(mark, drawn_position)
         if rules.raises_epoch:
@@ -203,7 +206,7 @@ class World:
         session.step = "read"
 
     def _draw(self, session: Session) -> tuple[int, Position]:
-        held = [state for state in self.store.partitions(TABLE) if state.partition == session.partition]
+        held = self._states(session.partition)
         if held and not self.rules.draws_on_acquire:
             return held[0].epoch, held[0].position
         remembered = session.memory.epoch if self.rules.draws_over_remembered else 0
@@ -242,8 +245,11 @@ class World:
             self.sessions.remove(session)
 
     def _stored(self, shard: Partition) -> Position:
-        held = [state for state in self.store.partitions(TABLE) if state.partition == shard]
+        held = self._states(shard)
         return held[0].position if held else START
+
+    def _states(self, shard: Partition) -> list[PartitionState]:
+        return [state for state in self.store.partitions(TABLE) if state.partition == shard]
 
     def _applied(self, shard: Partition, memory: Memory) -> Position:
         """How far a shard is known to be applied: the lower of what the store and the target say."""
@@ -290,7 +296,7 @@ class World:
         """Record a generation and make room for it; snapshots without it are forgotten."""
         generation = Generation("donations", len(self.generations) + 1)
         copy = Copy("donations", self.target.name, generation.number, "building", "", "", "", 1, True, 0.0)  # noqa: FBT003
-        self.store.save_copy(TABLE, copy)
+        self.store.record(TABLE, self.target.name, [copy])
         self.target.create(generation, COLLECTION)
         self.generations.append(generation)
         self.snapshots.clear()

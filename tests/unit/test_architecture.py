@@ -13,8 +13,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "src" / "dynalens"
 
-FOUNDATION = {"errors", "clock", "failpoint", "change", "partition", "retry", "config"}
-STORES = FOUNDATION | {"position", "dead_letter", "report", "status"}
+FOUNDATION = {"errors", "clock", "failpoint", "change", "partition", "retry", "aws", "config"}
+STORES = FOUNDATION | {"position", "dead_letter", "report", "request", "status"}
 
 # Lowest first. A module may import those in its row and nothing else of the package.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -25,15 +25,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "change": {"errors"},
     "partition": {"errors"},
     "retry": {"errors"},
+    "aws": {"errors"},
     "config": {"errors", "retry"},
     # What can be asked of a search target, whatever the dialect and the engine; `change` reads documents exactly.
     "search": {"errors", "change"},
     # Each of these stands alone on the foundation: a source knows no target, a target no position store, and the
     # transform is pure. `partition` carries the plain Position that they share. What stores positions also stores
-    # dead letters and reports, in the same file.
+    # dead letters, reports and requests, in the same place.
     "dead_letter": FOUNDATION,
     "report": FOUNDATION,
-    "position": FOUNDATION | {"dead_letter", "report"},
+    "request": FOUNDATION,
+    "position": FOUNDATION | {"dead_letter", "report", "request"},
     "source": FOUNDATION,
     "transform": {"errors", "change", "config"},
     # From sampled items to a described configuration. Pure, too: it asks nobody and writes nothing.

@@ -139,11 +139,9 @@ class Attachment:
     def _record(self, chosen: Plan) -> None:
         for copy in chosen.retired:
             self.store.save_copy(self.table.name, dropped(copy))
-        if chosen.restart:
-            self.store.restart(self.table.name, self.target.name, chosen.new, chosen.gaps)
-        else:
-            for copy in chosen.new:
-                self.store.save_copy(self.table.name, copy)
+        if chosen.restart or chosen.new:
+            forget = list(self._stored().values()) if chosen.restart else []
+            self.store.record(self.table.name, self.target.name, chosen.new, chosen.gaps, forget)
         failpoint.hit(failpoint.COPY_RECORDED)
 
     def _open(self, copy: Copy) -> None:
@@ -210,7 +208,8 @@ class Attachment:
             self.committed[partition.id] = known.position
             return None
         self.store.acquire(self.table.name, partition, self.table.owner)
-        self.store.rewind(self.table.name, partition.id, self.target.name, mark)
+        if known is not None:
+            self.store.rewind(self.table.name, partition.id, self.target.name, mark, epoch=known.epoch)
         failpoint.hit(failpoint.BEFORE_DRAW)
         draw = self.store.draw(
             self.table.name, partition.id, self.target.name, owner=self.table.owner, remembered=self.memory.epoch

@@ -6,7 +6,7 @@ partition can change nothing about it, however late its request arrives (`docs/c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -49,8 +49,8 @@ class Copy:
         collection: The collection's name.
         target: The target's name.
         number: The generation's number, from 1.
-        state: `building` until its first copy is complete, then `live`; `dropped` when another one took its place, or
-            when its collection left the file.
+        state: `building` until its first copy is complete, then `live`; `kept` when another one took its place and
+            readers may still be switched back to it; `dropped` when it is no longer fed.
         fingerprint: Digest of the settings it was built with; another one asks for a new generation.
         stream: Name of the stream it is fed from; a table whose stream is another one has a gap.
         scan: Id of the scan that fills it.
@@ -58,12 +58,15 @@ class Copy:
         consistent: Whether that scan reads strongly consistently.
         started_at: Epoch seconds.
         finished_at: Epoch seconds, 0.0 while it is being built.
+        settings: The collection's settings that it is built with, as JSON, so that it can be fed on when the file says
+            something else.
+        barrier: Its scan begins once every live shard has drawn an epoch above this one; 0: not known yet.
     """
 
     collection: str
     target: str
     number: int
-    state: Literal["building", "live", "dropped"]
+    state: Literal["building", "live", "kept", "dropped"]
     fingerprint: str
     stream: str
     scan: str
@@ -71,6 +74,8 @@ class Copy:
     consistent: bool
     started_at: float
     finished_at: float = 0.0
+    settings: str = ""
+    barrier: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,23 +101,43 @@ class PositionStore(Protocol):
         StaleLeaseError: A conditional write lost; the caller must drop what it holds in memory.
     """
 
-    def acquire(self, table: str, partition: Partition, owner: str) -> None:
-        """Take the lease of a partition for `owner`, recording the partition and its parents."""
+    def acquire(self, table: str, partition: Partition, owner: str, *, over: str | None = None) -> None:
+        """Take the lease of a partition for `owner`, recording the partition and its parents.
+
+        Args:
+            table: The table.
+            partition: The partition.
+            owner: Who takes it.
+            over: Take it only from this owner (empty: only while nobody holds it); None takes it from whoever holds it.
+                Whoever holds it already keeps it, so that a request may be sent twice.
+        """
         ...
 
     def draw(self, table: str, partition: str, target: str, *, owner: str, remembered: int) -> Draw:
         """Draw the next epoch, max(counter, remembered) + 1, for a partition and target, then read its position.
 
-        Only the lease's owner may draw, and only while the partition is not drained for the target.
+        Only the lease's owner may draw, and only while the partition is not drained for the target, and its parents
+        are: none of those that the store holds for this target may lack its end. From then on no parent of it is
+        rewound from its end.
         """
         ...
 
-    def rewind(self, table: str, partition: str, target: str, position: Position) -> None:
-        """Lower a stored position to what the target says it has applied; a higher one changes nothing."""
+    def next_epoch(self, table: str, *, remembered: int) -> int:
+        """Draw an epoch for no partition: max(counter, remembered) + 1."""
+        ...
+
+    def rewind(self, table: str, partition: str, target: str, position: Position, *, epoch: int) -> None:
+        """Lower a stored position to what the target says it has applied; a higher one changes nothing.
+
+        Refused unless `epoch` is the one drawn last for it, and for an end under which a child has drawn.
+        """
         ...
 
     def commit(self, table: str, target: str, commits: Sequence[Commit]) -> None:
-        """Store positions, all or none, each only under the epoch drawn last for its partition and target."""
+        """Store positions, all or none, each only under the epoch drawn last for its partition and target.
+
+        The end of a partition is not taken back: an earlier commit of the same holder, arriving late, is refused.
+        """
         ...
 
     def counter(self, table: str) -> int:
@@ -132,11 +157,30 @@ class PositionStore(Protocol):
         ...
 
     def save_copy(self, table: str, copy: Copy) -> None:
-        """Insert a generation or change its state; identified by collection, target and number."""
+        """Change a recorded generation; identified by collection, target and number. Raises the revision.
+
+        Refused when it is not recorded: the store has gone back to before it was.
+        """
         ...
 
-    def restart(self, table: str, target: str, copies: Sequence[Copy], gaps: Sequence[Gap] = ()) -> None:
-        """Begin a target anew in one step: forget its positions of the table, record new generations and why."""
+    def record(
+        self,
+        table: str,
+        target: str,
+        copies: Sequence[Copy],
+        gaps: Sequence[Gap] = (),
+        forget: Sequence[PartitionState] = (),
+    ) -> None:
+        """Record new generations, why they are needed, and forget positions, in one step. Raises the revision.
+
+        Refused as a whole when a generation of that number exists already, or a position to be forgotten has been
+        drawn for since: somebody else has decided meanwhile. A store with a limit of items per step may forget what
+        passes it in steps that follow; whoever dies between them finds the loss again.
+        """
+        ...
+
+    def revision(self, table: str) -> int:
+        """Give a number that rises with `record`, `save_copy` and `RequestStore.ask` for a table; 0 at first."""
         ...
 
     def gaps(self, table: str) -> list[Gap]:
@@ -149,4 +193,47 @@ class PositionStore(Protocol):
 
     def close(self) -> None:
         """Release the store."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """Who works with a store, and what changed in it, read in one request.
+
+    Attributes:
+        beats: How often each worker has shown that it lives, by its name. What counts is that it changes.
+        revisions: `PositionStore.revision` by table.
+        lease_changes: By table, a number that rises whenever a lease changes hands or is released.
+    """
+
+    beats: Mapping[str, int]
+    revisions: Mapping[str, int]
+    lease_changes: Mapping[str, int]
+
+
+class Fleet(Protocol):
+    """Workers that share the tables of one store. What it costs grows with workers and tables, not with quiet shards.
+
+    Who is alive is judged by whoever reads, with a clock of its own: nobody's time of day is compared. Leases save
+    work; what holds is the fence of `PositionStore`.
+    """
+
+    def beat(self, worker: str) -> None:
+        """Show that a worker lives."""
+        ...
+
+    def leave(self, worker: str) -> None:
+        """Take a worker off the list; its leases must be released before."""
+        ...
+
+    def pulse(self) -> Pulse:
+        """Read who is there and what changed. A moment old at most."""
+        ...
+
+    def leases(self, table: str) -> dict[str, str]:
+        """Give the owner of each recorded partition of a table by its id; empty where nobody holds it."""
+        ...
+
+    def release(self, table: str, partitions: Sequence[str], owner: str) -> None:
+        """Give leases back, as far as `owner` still holds them. Raises `Pulse.lease_changes`, as `acquire` does."""
         ...
