@@ -62,6 +62,7 @@ class World:
     scanned: int = 0
     read: list[str] = field(default_factory=list)
     barriers: int = 0
+    walks: int = 0
     ordinal: int = 0
 
     def __post_init__(self) -> None:
@@ -145,6 +146,7 @@ class World:
 
     def walk(self, generation: Generation, cursor: str, limit: int) -> Walked:
         self._step()
+        self.walks += not cursor
         return self.memory.walk(generation, cursor, min(limit, PAGE))
 
     def comparison(self, **how: Any) -> Comparison:  # noqa: ANN401 - the fields of a Comparison

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import pytest
@@ -52,6 +52,7 @@ def test_items_of_other_collections_and_lost_ones_cost_no_look_ups() -> None:
     world.table["lost"] = item("lost", 1)
     outcome = verify(world.comparison())
     assert (outcome.scanned, outcome.walked, outcome.looked_up) == (61, 30, 0)
+    assert world.walks == 1
     assert outcome.lost == Finding(1, ("lost",))
 
 
@@ -84,6 +85,23 @@ def test_a_late_change_is_no_difference_whenever_it_is_made() -> None:
             )
             outcome = verify(world.comparison())
             assert (outcome.differences, outcome.in_flight) == (0, 0), (first, second)
+
+
+def test_nothing_is_called_a_difference_while_a_change_of_it_is_under_way() -> None:
+    """What differs is written again, at every moment that there is: that change may mend it."""
+    handed = 0
+    for moment in range(40):
+        world = filled(10)
+        world.hold("key-003", item("key-003", 8))
+        world.steps = iter([lambda: None] * moment + [partial(world.write, "key-003", item("key-003", 9), passes=2)])
+
+        def differing(_found: Sequence[Difference], world: World = world) -> None:
+            nonlocal handed
+            handed += 1
+            assert not world.under_way
+
+        verify(world.comparison(differing=differing))
+    assert 0 < handed < 40
 
 
 def test_a_change_under_way_is_no_difference() -> None:
