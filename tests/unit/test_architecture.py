@@ -43,9 +43,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "target": FOUNDATION | {"search"},
     # What a worker's reports and the stores together say of each collection.
     "status": FOUNDATION | {"position", "report"},
+    # Compares a target with its table; who runs it, and when, is the pipeline's.
+    "verification": FOUNDATION | {"source", "transform", "target"},
     # Where they meet.
     "backfill": STORES | {"source", "transform", "target"},
-    "pipeline": STORES | {"source", "transform", "target", "backfill"},
+    "pipeline": STORES | {"source", "transform", "target", "verification", "backfill"},
     # Reads what was written; never touches a source or the pipeline.
     "server": STORES - {"failpoint", "retry"} | {"search", "target"},
     # Puts the parts together: `up` runs worker and server in one process.

@@ -253,6 +253,20 @@ def _scaled_number(fragment: bytes, decimals: int) -> Summed:
     return Summed(b"%d" % value, "")
 
 
+def comparable(counted_by: Sequence[Tally], text: bytes) -> bytes:
+    """Give what of a contribution's text follows from its item alone: no version, no bucket of a change's own time."""
+    _, *lines = text.split(b"\n")
+    return b"\n".join([_anywhen(tally, line) for tally, line in zip(counted_by, lines, strict=True)])
+
+
+def _anywhen(tally: Tally, line: bytes) -> bytes:
+    if line == _NOT_COUNTED or tally.buckets is None or tally.buckets.attribute is not None:
+        return line
+    parts, tab, group = line.rpartition(b"\t")
+    _, end, others = group.partition(FRAGMENT_END)
+    return parts + tab + end + others
+
+
 # Tokens: short texts that are equal where values are, without tabs and newlines.
 
 

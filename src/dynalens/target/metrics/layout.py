@@ -44,6 +44,11 @@ def metric_key(generation: Generation, metric: str) -> str:
     return f"{collection_key(generation.collection)}:{generation.number}:metric:{metric}"
 
 
+def contributions_key(generation: Generation) -> str:
+    """Name the hash of the contributions of a generation."""
+    return f"{collection_key(generation.collection)}:{generation.number}:contributions"
+
+
 def table_key(table: str) -> str:
     """Name the hash of what is remembered of a table."""
     return f"{OWN_PREFIX}table:{{{table}}}"
