@@ -12,11 +12,12 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from dynalens.config import SourceConfig
+from dynalens.config import SourceConfig, store_location
 from dynalens.dead_letter import DeadLetter
 from dynalens.partition import Partition, Position
 from dynalens.position import Commit
-from dynalens.position.opening import open_store
+from dynalens.position.dynamodb import DynamoStore
+from dynalens.position.sqlite import SqliteStore
 from dynalens.report import Report
 
 TABLE = "Donations"
@@ -49,9 +50,14 @@ def letter(rank: int) -> DeadLetter:
     )
 
 
+def open_store(url: str, folder: Path) -> DynamoStore | SqliteStore:
+    """Open the store of a URL, or the local one of a folder."""
+    return DynamoStore(store_location(url, SourceConfig())) if url else SqliteStore(folder / "state.db")
+
+
 def main() -> None:
     """Draw for every partition, store a letter and a report, commit all, say so; and again."""
-    store = open_store(sys.argv[1] or None, SourceConfig(), Path(sys.argv[2]))
+    store = open_store(sys.argv[1], Path(sys.argv[2]))
     for rank in itertools.count(1):
         commits = []
         for partition in PARTITIONS:

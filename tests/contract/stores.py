@@ -13,7 +13,6 @@ from dynalens.config import StoreLocation
 from dynalens.position.dynamodb import DynamoStore
 from dynalens.position.dynamodb.items import Items
 from dynalens.position.dynamodb.table import create_table
-from dynalens.position.opening import LOCAL_NAME
 from dynalens.position.sqlite import SqliteStore
 from dynalens.retry import RetryPolicy
 from tests.contract.memory_store import MemoryPositionStore
@@ -39,7 +38,7 @@ def full_opener(request: pytest.FixtureRequest, kind: str) -> Callable[[], FullS
     """Give what opens an empty store of a kind that holds everything, and the same one again."""
     if kind == "sqlite":
         folder: Path = request.getfixturevalue("tmp_path")
-        return partial(SqliteStore, folder / LOCAL_NAME)
+        return partial(SqliteStore, folder / "state.db")
     table: StoreTable = request.getfixturevalue("store_table")
     request.addfinalizer(table.empty)
     return partial(DynamoStore, table.location, retries=QUICK)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from dynalens import __version__
-from dynalens.cli import check, demo, dlq, fields, init, search, sql, status, store, up
+from dynalens.cli import check, demo, dlq, fields, init, search, serve, sql, status, store, up, worker
 from dynalens.cli.options import examples
 from dynalens.cli.output import debugging, print_error
 from dynalens.errors import EXIT_FAILED, EXIT_OK, DynalensError, UsageError
@@ -41,6 +41,8 @@ app = typer.Typer(
 )
 app.command("demo", epilog=demo.EXAMPLES)(demo.command)
 app.command("up", epilog=up.EXAMPLES)(up.command)
+app.command("worker", epilog=worker.EXAMPLES)(worker.command)
+app.command("serve", epilog=serve.EXAMPLES)(serve.command)
 app.command("init", epilog=init.EXAMPLES)(init.command)
 app.command("check", epilog=check.EXAMPLES)(check.command)
 app.command("status", epilog=status.EXAMPLES)(status.command)
