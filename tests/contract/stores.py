@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,6 +66,22 @@ class StoreTable:
         for page in pages:
             for key in page["Items"]:
                 client.delete_item(TableName=name, Key=key)
+
+    def delete_and_create(self) -> None:
+        """Lose everything."""
+        self.items.client.delete_table(TableName=self.location.table)
+        create_table(self.items)
+
+    def items_held(self) -> list[dict[str, Any]]:
+        """Give all items, as a backup does."""
+        pages = self.items.client.get_paginator("scan").paginate(TableName=self.location.table, ConsistentRead=True)
+        return [dict(item) for page in pages for item in page["Items"]]
+
+    def restore(self, backup: Sequence[Mapping[str, Any]]) -> None:
+        """Replace everything by a backup."""
+        self.delete_and_create()
+        for item in backup:
+            self.items.client.put_item(TableName=self.location.table, Item=item)
 
     def delete(self) -> None:
         """Remove the table."""

@@ -307,7 +307,7 @@ class Attachment:
         self.memory = self.target.recall(self.table.name)
         cursors = []
         for partition, epoch, position in drawn.values():
-            start = self._start(partition, position, stored.get(partition.id))
+            start = self._start(partition, position)
             cursors.append(Cursor(partition, epoch, start, start))
         # Before anything is written under the new epoch: what is replayed must not stand below a mark from before, and
         # a holder from before marks it no more.
@@ -333,19 +333,19 @@ class Attachment:
         self.epochs[draw.epoch] = partition.id
         return [(draw.epoch, draw.position)]
 
-    def _start(self, partition: Partition, drawn: Position, known: PartitionState | None) -> Position:
-        """Say where a partition is read on from.
+    def _start(self, partition: Partition, drawn: Position) -> Position:
+        """Say where a partition is read on from: the target's mark tells what it holds, whatever the store believes.
+
+        A position above it stands for writes that the target has lost, one below it for a commit that never came, or
+        for a store that was taken back: of that nothing needs to be replayed.
 
         Raises:
-            DetachedError: The target has just lost what it had confirmed.
+            DetachedError: The target has just lost all that it had confirmed.
         """
-        mark = self.memory.marks.get(partition.id, NO_MARK)
-        if mark.epoch > (known.epoch if known else 0):
-            # The store was taken back, or is a new one: of its older position nothing needs to be replayed.
-            return mark.position
-        if drawn > START == mark.position:
+        mark = self.memory.marks.get(partition.id, NO_MARK).position
+        if drawn > START == mark:
             raise DetachedError(f"{self.target.name} no longer holds what it confirmed of {partition.id}")
-        return min(drawn, mark.position)
+        return mark
 
     def _read(self, cursors: Sequence[Cursor]) -> None:
         ended = [cursor for cursor in cursors if cursor.position.ended]
