@@ -45,7 +45,7 @@ def test_what_is_asked_is_kept_for_the_worker_with_every_default(served: Running
     assert (kept.number, kept.collection, kept.target, kept.kind) == (asked["number"], "donations", "sql", "verify")
     assert json.loads(kept.options) == asked["options"] == {"sample": 1.0, "rate": 1000.0, "repair": False}
     assert kept.asked_at == asked["asked_at"] > 0
-    assert (asked["state"], asked["progress"], asked["outcome"], asked["error"]) == ("waiting", None, {}, "")
+    assert (asked["state"], asked["progress"], asked["outcome"], asked["failure"]) == ("waiting", None, {}, "")
 
 
 @pytest.mark.parametrize("kind", ["rebuild", "back", "release"])
@@ -70,7 +70,7 @@ def test_what_the_worker_says_is_told(served: Running, fakes: Fakes) -> None:
     assert told["changed_at"] == running_now.changed_at
     fakes.requests.save_request(replace(running_now, state="failed", error="The table is gone."))
     told = served.client.get(f"{REQUESTS}/{number}").json()
-    assert (told["state"], told["error"]) == ("failed", "The table is gone.")
+    assert (told["state"], told["failure"]) == ("failed", "The table is gone.")
 
 
 def test_the_documented_outcome_is_that_of_a_verification() -> None:

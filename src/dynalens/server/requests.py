@@ -79,7 +79,7 @@ class RequestAnswer(BaseModel):
     options: dict[str, Any]
     progress: RequestProgress | None = Field(description="Null where none is told.")
     outcome: dict[str, Any] = Field(description="Of `verify`: what was compared and what differs.")
-    error: str = Field(description="Why it failed; else empty.")
+    failure: str = Field(description="Why it failed; else empty.")
     asked_at: float
     changed_at: float
 
@@ -97,7 +97,7 @@ class RequestAnswer(BaseModel):
             options=json.loads(request.options),
             progress=outcome.pop("progress", None),
             outcome=outcome,
-            error=request.error,
+            failure=request.error,
             asked_at=request.asked_at,
             changed_at=request.changed_at,
         )

@@ -31,7 +31,7 @@ _NOTHING_YET = {
     "state": "waiting",
     "progress": None,
     "outcome": {},
-    "error": "",
+    "failure": "",
     "asked_at": 1754550000.0,
     "changed_at": 1754550000.0,
 }
