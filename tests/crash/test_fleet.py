@@ -156,9 +156,14 @@ class Fleet:
         names = {worker.name for worker in workers}
         shards = len(self.owners())
         print("shards", shards, names)
+
         def f():
-            o=self.owners(); import collections; print(time.monotonic(), collections.Counter(o.values()))
+            o = self.owners()
+            import collections
+
+            print(time.monotonic(), collections.Counter(o.values()))
             return set(o.values()) == names and len(o) == shards
+
         return f
 
     def seconds_until(self, condition: Callable[[], bool]) -> float:

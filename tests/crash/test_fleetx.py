@@ -139,7 +139,6 @@ class Fleet:
             self.workers.append(WorkerProcess(self.file, log))
         names = {worker.name for worker in self.workers}
         observed(lambda: set(self.owners().values()) == names, timeout=60)
-        pass
         return self.workers
 
     def is_live(self) -> bool:
@@ -156,9 +155,14 @@ class Fleet:
         names = {worker.name for worker in workers}
         shards = len(self.owners())
         print("shards", shards, names)
+
         def f():
-            o=self.owners(); import collections; print(time.monotonic(), collections.Counter(o.values()))
+            o = self.owners()
+            import collections
+
+            print(time.monotonic(), collections.Counter(o.values()))
             return set(o.values()) == names and len(o) == shards
+
         return f
 
     def seconds_until(self, condition: Callable[[], bool]) -> float:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from dynalens import __version__
-from dynalens.cli import check, demo, dlq, fields, init, search, serve, sql, status, store, up, worker
+from dynalens.cli import check, demo, dlq, fields, init, rebuild, search, serve, sql, status, store, up, verify, worker
 from dynalens.cli.options import examples
 from dynalens.cli.output import debugging, print_error
 from dynalens.errors import EXIT_FAILED, EXIT_OK, DynalensError, UsageError
@@ -21,7 +21,7 @@ Exit codes:
   0  all is well
   1  it failed
   2  it was called, or configured, in a way that cannot work
-  3  it works, and something needs attention: a gap, dead letters, a stream that is off
+  3  it works, and something needs attention: a gap, dead letters, a difference, a stream that is off
 """
 _EXAMPLES = examples(
     "dynalens check",
@@ -49,6 +49,8 @@ app.command("status", epilog=status.EXAMPLES)(status.command)
 app.command("search", epilog=search.EXAMPLES)(search.command)
 app.command("sql", epilog=sql.EXAMPLES)(sql.command)
 app.command("fields", epilog=fields.EXAMPLES)(fields.command)
+app.command("verify", epilog=verify.EXAMPLES)(verify.command)
+app.command("rebuild", epilog=rebuild.EXAMPLES)(rebuild.command)
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(store.app, name="store")
 

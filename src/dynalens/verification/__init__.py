@@ -10,5 +10,6 @@ redriven.
 from dynalens.verification.comparison import Comparison, TableReader, verify
 from dynalens.verification.outcome import Difference, Finding, Kind, Outcome
 from dynalens.verification.sample import Sample
+from dynalens.verification.table import ScannedTable
 
-__all__ = ["Comparison", "Difference", "Finding", "Kind", "Outcome", "Sample", "TableReader", "verify"]
+__all__ = ["Comparison", "Difference", "Finding", "Kind", "Outcome", "Sample", "ScannedTable", "TableReader", "verify"]

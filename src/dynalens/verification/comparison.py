@@ -38,7 +38,10 @@ class TableReader(Protocol):
         ...
 
     def items(self, keys: Mapping[str, Key], /) -> Mapping[str, Document]:
-        """Read items strongly consistently, by their document ids; without those that are not there."""
+        """Read items strongly consistently, by their document ids; those that are not there are left out.
+
+        Once `Comparison.stop` is set others may be left out too: nothing is concluded from a reading after that.
+        """
         ...
 
 

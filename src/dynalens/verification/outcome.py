@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Literal, NamedTuple, TypeAlias
 
 from dynalens.change import Typed
@@ -76,3 +77,14 @@ class Outcome:
                 return replace(self, extra=self.extra.with_one_more(found.id, examples))
             case "stale":
                 return replace(self, stale=self.stale.with_one_more(found.id, examples))
+
+    def as_json(self, *, repaired: int, items: int) -> str:
+        """Give what a request keeps of it as its outcome, with its progress.
+
+        Args:
+            repaired: How many of the differences were mended.
+            items: How many items the table has by DynamoDB's estimate; 0 where there is none.
+        """
+        done = self.scanned + self.walked
+        progress = {"done": done, "total": max(2 * items, done) if items else None}
+        return json.dumps({**asdict(self), "repaired": repaired, "progress": progress})

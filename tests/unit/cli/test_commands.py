@@ -42,6 +42,8 @@ def test_help_comes_without_arguments_too(run: Run) -> None:
         ["search"],
         ["sql"],
         ["fields"],
+        ["verify"],
+        ["rebuild"],
         ["dlq", "list"],
         ["dlq", "show"],
         ["dlq", "redrive"],
