@@ -155,16 +155,7 @@ class Fleet:
         """Whether these hold all open shards, each some."""
         names = {worker.name for worker in workers}
         shards = len(self.owners())
-        print("shards", shards, names)
-
-        def f():
-            o = self.owners()
-            import collections
-
-            print(time.monotonic(), collections.Counter(o.values()))
-            return set(o.values()) == names and len(o) == shards
-
-        return f
+        return lambda: set(self.owners().values()) == names and len(self.owners()) == shards
 
     def seconds_until(self, condition: Callable[[], bool]) -> float:
         began = time.monotonic()

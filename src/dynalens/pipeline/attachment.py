@@ -190,7 +190,7 @@ class Attachment:
         known = set(self.generations.fed)
         self.generations.read()
         self.memory = self.target.recall(self.table.name)
-        barrier = max((copy.barrier for copy in self.generations.building()), default=0)
+        barrier = max((copy.barrier for copy in self.generations.copies()), default=0)
         if self.generations.fed.keys() - known or any(epoch <= barrier for epoch in self._shard_epochs()):
             raise DetachedError("a generation was begun")
         if self._led and self.lead.must_decide(self._situation(self._stored(), (), clock.now())):
@@ -264,14 +264,20 @@ class Attachment:
         if not building:
             return
         stored = self._stored()
-        listed = {shard.id for shard in self.partitions.shards()}
-        lowest = min(
-            (state.epoch for state in stored.values() if _is_live(state) and state.partition.id in listed),
-            default=self.store.counter(self.table.name) + 1,
-        )
+        lowest = self._lowest_epoch(stored)
         for copy in building:
             if copy.barrier and lowest > copy.barrier:
                 self._open_scan(scan_of(copy), stored)
+
+    def all_drew_above(self, epoch: int) -> bool:
+        """Say whether every live shard has drawn above an epoch, at whichever worker."""
+        return self._lowest_epoch(self._stored()) > epoch
+
+    def _lowest_epoch(self, stored: Mapping[str, PartitionState]) -> int:
+        """Give the lowest epoch of a live shard; one that is not drawn for yet will have a higher one."""
+        listed = {shard.id for shard in self.partitions.shards()}
+        epochs = [state.epoch for state in stored.values() if _is_live(state) and state.partition.id in listed]
+        return min(epochs, default=self.store.counter(self.table.name) + 1)
 
     def _open_scan(self, scan: Scan, stored: Mapping[str, PartitionState]) -> None:
         if scan.id not in self.segments:

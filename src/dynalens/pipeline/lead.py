@@ -106,6 +106,15 @@ class Lead:
             self.store.save_copy(self.table, replace(older, state="kept") if kept else dropped(older))
         self._end(copy.collection, "rebuild")
         self.settle()
+        self._forget_scans()
+
+    def _forget_scans(self) -> None:
+        """Forget how far the segments of complete scans were read."""
+        unfinished = {copy.scan for copy in self.generations.building()}
+        copies = [copy for copy in self.store.copies(self.table, self.target.name) if copy.scan not in unfinished]
+        segments = [segment for copy in copies for segment in segment_ids(scan_of(copy))]
+        held = {state.partition.id for state in self.store.partitions(self.table) if state.target == self.target.name}
+        self.store.forget(self.table, self.target.name, sorted(held.intersection(segments)))
 
     def settle(self) -> None:
         """Drop what nobody feeds, and close the gaps that newer generations have made up for."""
@@ -122,6 +131,13 @@ class Lead:
     def gaps(self) -> list[Gap]:
         """List the gaps of this target that are recorded."""
         return [gap for gap in self.store.gaps(self.table) if gap.target == self.target.name]
+
+    def begin_repair(self, copy: Copy) -> int:
+        """Draw an epoch for a repair, and ask every live shard to draw above it; give the epoch."""
+        epoch = self.store.next_epoch(self.table, remembered=self.target.recall(self.table).epoch)
+        self.target.raise_epoch(self.table, epoch)
+        self.store.save_copy(self.table, replace(copy, barrier=epoch))
+        return epoch
 
     def answer_requests(self) -> None:
         """Switch back to a kept generation, or drop it, where somebody asked for it."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from dynalens.change import Change, Document
 from dynalens.config import CollectionConfig
@@ -310,6 +310,7 @@ class Walked(NamedTuple):
     cursor: str
 
 
+@runtime_checkable
 class Comparable(Protocol):
     """A target whose content can be compared with its table, while both change.
 
