@@ -76,6 +76,8 @@ class Wire:
     lost: AbstractSet[int] = frozenset()
     garbled: AbstractSet[int] = frozenset()
     refused: Mapping[int, str] = field(default_factory=dict)
+    meanwhile: Mapping[str, Callable[[], object]] = field(default_factory=dict)
+    """What somebody else does just before an operation is sent."""
 
     def __post_init__(self) -> None:
         events = self.store._items.client.meta.events
@@ -88,6 +90,7 @@ class Wire:
         self.units += 2 * len(items) or 1
         # A transaction needs what each of its items needs, and no action of its own.
         self.actions |= {ACTIONS[kind] for item in items for kind in item} or {self.sent[-1]}
+        self.meanwhile.get(self.sent[-1], lambda: None)()
         if name := self.refused.get(len(self.sent) - 1):
             return refusal(request.url, name)
         return None
@@ -227,6 +230,51 @@ def test_a_closed_store_tries_nothing_again(store: DynamoStore) -> None:
     with pytest.raises(TransientStoreError):
         store.counter(TABLE)
     assert len(wire.sent) == 1
+
+
+# What others do between two requests of one step.
+
+
+@pytest.mark.parametrize("what", ["takes the lease", "drains it", "takes the parent back"])
+def test_a_draw_is_decided_by_its_last_step(table: StoreTable, store: DynamoStore, what: str) -> None:
+    """Everything was looked at before, and may be otherwise by then."""
+    store.acquire(TABLE, PARENT, "w1")
+    parent = store.draw(TABLE, PARENT.id, "sql", owner="w1", remembered=0).epoch
+    store.commit(TABLE, "sql", [Commit(PARENT.id, parent, Position(ended=True, rank=9))])
+    store.acquire(TABLE, CHILD, "w1")
+    first = Commit(CHILD.id, parent + 1, Position())
+    with closing(DynamoStore(table.location, retries=QUICK)) as other:
+
+        def drain() -> None:
+            epoch = other.draw(TABLE, CHILD.id, "sql", owner="w1", remembered=0).epoch
+            other.commit(TABLE, "sql", [Commit(CHILD.id, epoch, Position(ended=True, rank=4))])
+
+        others = {
+            "takes the lease": lambda: other.acquire(TABLE, CHILD, "w2"),
+            "drains it": drain,
+            "takes the parent back": lambda: other.rewind(TABLE, PARENT.id, "sql", Position(rank=3), epoch=parent),
+        }
+        Wire(store, meanwhile={"TransactWriteItems": others[what]})
+        with pytest.raises(StaleLeaseError):
+            store.draw(TABLE, CHILD.id, "sql", owner="w1", remembered=0)
+        with pytest.raises(StaleLeaseError):
+            other.commit(TABLE, "sql", [first])
+
+
+def test_a_rewind_looks_again_when_the_position_has_moved(table: StoreTable, store: DynamoStore) -> None:
+    store.acquire(TABLE, PARENT, "w1")
+    epoch = store.draw(TABLE, PARENT.id, "sql", owner="w1", remembered=0).epoch
+    store.commit(TABLE, "sql", [Commit(PARENT.id, epoch, Position(rank=8))])
+    with closing(DynamoStore(table.location, retries=QUICK)) as other:
+        moves = iter([Position(rank=9), Position(rank=2)])
+
+        def move() -> None:
+            if position := next(moves, None):
+                other.commit(TABLE, "sql", [Commit(PARENT.id, epoch, position)])
+
+        Wire(store, meanwhile={"UpdateItem": move})
+        store.rewind(TABLE, PARENT.id, "sql", Position(rank=5), epoch=epoch)
+        assert [state.position.rank for state in other.partitions(TABLE)] == [2]
 
 
 # Steps that are too large for one transaction.
