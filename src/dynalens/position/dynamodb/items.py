@@ -351,7 +351,9 @@ def _from_service(what: str, error: ClientError) -> StoreError:
     reasons = [reason.get("Code", "None") for reason in error.response.get("CancellationReasons", [])] or [name]
     if lost := [place for place, reason in enumerate(reasons) if reason in _LOST]:
         return ConditionLostError(said, lost)
-    if _BUSY.intersection(reasons) or name in _BUSY or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    # A number is no name of DynamoDB's: something on the way answered, or the name was garbled.
+    strange = name.isdigit() or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    if strange or name in _BUSY or _BUSY.intersection(reasons):
         return TransientStoreError(said, hint=_BUSY_HINT)
     return StoreError(said, hint=_hint(name))
 

@@ -134,10 +134,20 @@ def _until_active(items: Items) -> None:
 
 def _expire(items: Items) -> None:
     """Let DynamoDB remove the beats and the last reports of workers that are gone."""
-    with translated("UpdateTimeToLive", items.table):
+    if _expires(items):
+        return
+    try:
+        with translated("UpdateTimeToLive", items.table):
+            items.client.update_time_to_live(
+                TableName=items.table, TimeToLiveSpecification={"Enabled": True, "AttributeName": EXPIRES}
+            )
+    except StoreError:
+        # Refused too where somebody else has done it since.
+        if not _expires(items):
+            raise
+
+
+def _expires(items: Items) -> bool:
+    with translated("DescribeTimeToLive", items.table):
         told = items.client.describe_time_to_live(TableName=items.table)["TimeToLiveDescription"]
-        if told.get("TimeToLiveStatus") in {"ENABLED", "ENABLING"}:
-            return
-        items.client.update_time_to_live(
-            TableName=items.table, TimeToLiveSpecification={"Enabled": True, "AttributeName": EXPIRES}
-        )
+    return told.get("TimeToLiveStatus") in {"ENABLED", "ENABLING"}
