@@ -367,6 +367,13 @@ class Attachment:
 
     # How far it is.
 
+    def forget_gone(self) -> None:
+        """Forget positions of shards that were read to their end and that the stream no longer lists."""
+        listed = {shard.id for shard in self.partitions.shards()}
+        stored = self._stored()
+        ended = [id_ for id_, state in stored.items() if state.partition.kind == "shard" and state.position.ended]
+        self.store.forget(self.table.name, self.target.name, [id_ for id_ in ended if id_ not in listed])
+
     def has_all_shards(self) -> bool:
         """Say whether every listed shard is read or drained, by whichever worker; a child waits for its parents."""
         return all(

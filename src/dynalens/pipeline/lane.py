@@ -341,7 +341,7 @@ class TargetLane:
         attachment = self._attachment
         for copy in attachment.complete():
             if not attachment.replaces(copy) or self._have_caught_up():
-                attachment.lead.finish(copy)
+                attachment.lead.finish(copy, [segment.id for segment in attachment.segments[copy.scan]])
         attachment.lead.answer_requests()
         self._redriver.run(attachment.generations)
         self._verifier.run()
@@ -349,6 +349,7 @@ class TargetLane:
             self._repair(self._verifier.repairs[0])
         if time.monotonic() - self._swept_at > SWEEP_EVERY_SECONDS:
             self._swept_at = time.monotonic()
+            attachment.forget_gone()
             self._target.sweep(clock.now() - TOMBSTONE_RETENTION_SECONDS)
 
     def _repair(self, repair: Repair) -> None:

@@ -94,8 +94,13 @@ class Lead:
             return True
         return bool(plan(situation, Loss(), lambda consistent: Scan("", 1, consistent)).new)
 
-    def finish(self, copy: Copy) -> None:
-        """Make a complete generation the one that is served, and feed the one before it no more, unless it is kept."""
+    def finish(self, copy: Copy, segments: Sequence[str]) -> None:
+        """Make a complete generation the one that is served, and feed the one before it no more, unless it is kept.
+
+        Args:
+            copy: Its record.
+            segments: The segments of its scan: how far they were read is forgotten.
+        """
         generation = Generation(copy.collection, copy.number)
         failpoint.hit(failpoint.BEFORE_SERVE)
         self.target.serve(generation)
@@ -106,15 +111,8 @@ class Lead:
             self.store.save_copy(self.table, replace(older, state="kept") if kept else dropped(older))
         self._end(copy.collection, "rebuild")
         self.settle()
-        self._forget_scans()
-
-    def _forget_scans(self) -> None:
-        """Forget how far the segments of complete scans were read."""
-        unfinished = {copy.scan for copy in self.generations.building()}
-        copies = [copy for copy in self.store.copies(self.table, self.target.name) if copy.scan not in unfinished]
-        segments = [segment for copy in copies for segment in segment_ids(scan_of(copy))]
-        held = {state.partition.id for state in self.store.partitions(self.table) if state.target == self.target.name}
-        self.store.forget(self.table, self.target.name, sorted(held.intersection(segments)))
+        if copy.scan not in {other.scan for other in self.generations.building()}:
+            self.store.forget(self.table, self.target.name, segments)
 
     def settle(self) -> None:
         """Drop what nobody feeds, and close the gaps that newer generations have made up for."""
