@@ -1,8 +1,8 @@
 """The oracle: what a collection and its metrics must be, computed from the table alone, and how what is served differs.
 
-It shares nothing with the code under test but the form of ids and settings. Items come in DynamoDB JSON, from a strongly
-consistent scan or from `ScriptedStreams.items`; documents are judged against those attribute by attribute, metrics
-against sums of our own. Ask it while nothing writes to the table.
+It shares nothing with the code under test but the form of ids and settings. Items come in DynamoDB JSON, from a
+strongly consistent scan or from `ScriptedStreams.items`; documents are judged against those attribute by attribute,
+metrics against sums of our own. Ask it while nothing writes to the table.
 
     items = expected_items(streams.items(), keys, collection.where)
     assert not compare_documents(items, {"a@test.com": '{"email": "a@test.com", "amount": 10}'})
