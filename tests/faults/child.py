@@ -12,7 +12,7 @@ import os
 import resource
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -114,6 +114,8 @@ Question = Callable[[Running], object]
 
 def run(start: Start, connection: Connection) -> None:
     """Work until killed or left alone: say that it stands, then answer questions."""
+    # A full disk is one of the faults: what cannot be logged then is no news.
+    logging.raiseExceptions = False
     logging.basicConfig(filename=start.folder / "worker.log", format="%(asctime)s %(threadName)s %(message)s")
     arm_from_environment(start.environment)
     shift_from_environment(start.environment)
@@ -124,6 +126,7 @@ def run(start: Start, connection: Connection) -> None:
     try:
         with _running(start) as running:
             connection.send(None)
+            running.worker.start()
             while True:
                 question: Question = connection.recv()
                 connection.send(_answer(question, running))
@@ -152,9 +155,7 @@ def _running(start: Start) -> Iterator[Running]:
             retries=_IMPATIENT,
         )
         [table] = {collection.table for collection in start.collections.values()}
-        worker = TableWorker(table, start.collections, parts)
-        worker.start()
-        yield Running(start, worker, store, target, reader)
+        yield Running(start, TableWorker(table, start.collections, parts), store, target, reader)
 
 
 def _open(start: Start) -> tuple[Target, ServedReader]:
@@ -189,9 +190,10 @@ def _answer(question: Question, running: Running) -> object:
 def state(running: Running) -> State:
     """Say how things stand."""
     table = next(iter(running.start.collections.values())).table
-    for report in running.worker.reports():
-        # As `dynalens up` does every second.
-        running.store.save_report(report)
+    # As `dynalens up` does every second.
+    with suppress(DynalensError):
+        for report in running.worker.reports():
+            running.store.save_report(report)
     partitions = running.store.partitions(table)
     status = _status(running, table)
     try:
@@ -221,6 +223,17 @@ def shift_clock(running: Running, seconds: float) -> None:  # noqa: ARG001 - a q
 def arm(running: Running, failpoints: str) -> None:  # noqa: ARG001 - a question
     """Arm failpoints while it runs."""
     arm_from_environment({"DYNALENS_FAILPOINTS": failpoints})
+
+
+def lose_patience(running: Running) -> None:
+    """Let the position store fail at once when it is locked, as one over a network does when it is throttled."""
+    running.store._db.execute("PRAGMA busy_timeout = 20")
+
+
+def fill_disk(running: Running, *, full: bool) -> None:  # noqa: ARG001 - a question
+    """Let every write of this process that would make a file longer fail, or no longer."""
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0 if full else hard, hard))
 
 
 def redrive(running: Running) -> None:

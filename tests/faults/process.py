@@ -37,7 +37,11 @@ class ProcessGoneError(Exception):
 
 
 class Process:
-    """One process over one data folder, from the moment it stands or has died of what it was armed with."""
+    """One process over one data folder, from the moment it stands.
+
+    Raises:
+        DynalensError: It could not be started.
+    """
 
     def __init__(self, start: Start) -> None:
         self._connection, theirs = _context.Pipe()
@@ -46,9 +50,6 @@ class Process:
         theirs.close()
         try:
             self._receive()
-        except ProcessGoneError:
-            # A failpoint may be due before it stands.
-            self._process.join()
         except BaseException:
             self.kill()
             raise

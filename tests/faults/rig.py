@@ -5,14 +5,17 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from threading import Event
 from types import TracebackType
 from typing import Self
 
 from dynalens.config import SourceConfig
-from dynalens.testing import ScriptedStreams
+from dynalens.position.sqlite import SqliteStore
+from dynalens.testing import Item, ScriptedStreams
 from dynalens.testing.oracle import (
     Differences,
     compare_documents,
@@ -21,6 +24,7 @@ from dynalens.testing.oracle import (
     expected_items,
     expected_metric,
 )
+from tests.faults import child
 from tests.faults.child import Kind, Served, Start, State
 from tests.faults.process import Process, ProcessGoneError
 from tests.faults.writes import COLLECTIONS, KEYS, TABLE, ScriptedTable, Writes, gone_back
@@ -159,7 +163,11 @@ class Rig:
     def start(self, failpoints: str = "") -> None:
         """Start the process, armed with failpoints if some are named."""
         environment = {"DYNALENS_FAILPOINTS": failpoints, "DYNALENS_CLOCK_SHIFT": str(self.clock_shift)}
-        self._process = Process(
+        self._process = self.another_process(environment)
+
+    def another_process(self, environment: Mapping[str, str]) -> Process:
+        """Start a process over the folder, whether another one works on it or not."""
+        return Process(
             Start(
                 folder=self.folder,
                 source=SourceConfig(endpoint_url=self.endpoint_url, scan_segments=2),
@@ -169,6 +177,14 @@ class Rig:
                 environment=environment,
             )
         )
+
+    def arm(self, failpoints: str) -> None:
+        """Arm failpoints in the running process."""
+        self.process.ask(partial(child.arm, failpoints=failpoints))
+
+    def store(self) -> SqliteStore:
+        """Open the position store beside the process, as another worker would."""
+        return self.stack.enter_context(closing(SqliteStore(self.folder / "data" / "state.db")))
 
     def kill(self) -> None:
         """SIGKILL the process, or bury the one that a failpoint has killed."""
@@ -200,6 +216,14 @@ class Rig:
     def catch_up(self) -> None:
         """Wait until all that was written is served."""
         observed(self._is_equal, timeout=SETTLE_SECONDS)
+
+    def spend(self, most: float) -> None:
+        """Let a fault last for a random time of so many seconds at most."""
+        Event().wait(self.random.uniform(0.0, most))
+
+    def has_copied(self) -> bool:
+        """Say whether the first copy was complete at the last look."""
+        return self._state is not None and all(status.ready for status in self._state.status.values())
 
     def bury(self) -> None:
         """Wait until a failpoint has killed the process, and write meanwhile, so that its moment comes."""
@@ -282,9 +306,7 @@ def _is_fed(state: State) -> bool:
     return all(status.phase not in {"rebuilding", "gap"} for status in state.status.values())
 
 
-def _compared(
-    items: Mapping[str, Mapping[str, Mapping[str, object]]], served: Served | None, name: str, now: float
-) -> Differences:
+def _compared(items: Mapping[str, Item], served: Served | None, name: str, now: float) -> Differences:
     if served is None:
         return Differences(lost=sorted(items))
     if not served.metrics:

@@ -186,6 +186,12 @@ class ScriptedTable:
         ended = {shard for shard, position in positions.items() if position.ended}
         return self._open.keys() <= positions.keys() and ended.issuperset(self._closed)
 
+    def is_confirmed(self, positions: Mapping[str, Position]) -> bool:
+        """Say whether positions cover every record."""
+        return all(
+            _confirmed(writes, positions) == len(writes) - 1 for writes in self.history.values() if writes[-1].shard
+        )
+
     def shard_of(self, id_: str) -> str:
         """Give the open shard of a key."""
         place = zlib.crc32(id_.encode()) & 0xFFFF
