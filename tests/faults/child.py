@@ -11,20 +11,22 @@ import logging
 import os
 import resource
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import ModuleType
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from dynalens import clock
+from dynalens.change import KeySchema, decode_record
 from dynalens.config import CollectionConfig, SourceConfig
 from dynalens.errors import DynalensError, NotFoundError
 from dynalens.partition import Position
 from dynalens.pipeline import feed, progress
 from dynalens.pipeline import table as pipeline_table
+from dynalens.position import NEW_STORE_EPOCH
 from dynalens.position.sqlite import SqliteStore
 from dynalens.retry import RetryPolicy
 from dynalens.runtime import table as runtime_table
@@ -33,10 +35,20 @@ from dynalens.runtime.table import Parts, TableWorker
 from dynalens.search import SearchRequest
 from dynalens.source.aws import Aws
 from dynalens.status import CollectionStatus, collection_status
-from dynalens.target import MetricReader, SearchReader, SqlReader, Target
+from dynalens.target import (
+    TOMBSTONE_RETENTION_SECONDS,
+    Generation,
+    MetricReader,
+    SearchReader,
+    SqlReader,
+    Target,
+    Write,
+    version,
+)
 from dynalens.testing.clock import shift, shift_from_environment
 from dynalens.testing.failpoints import arm_from_environment
 from dynalens.testing.oracle import Counted, from_snapshot
+from dynalens.transform import Route, route
 
 Kind = Literal["search", "sql", "metrics"]
 
@@ -60,6 +72,7 @@ class Start:
         source: The endpoint it reads from.
         kind: The target that it keeps.
         metrics_url: The metrics server.
+        keys: The table's key schema.
         collections: What it keeps.
         environment: Failpoints and the clock, as a `dynalens` process takes them.
     """
@@ -68,6 +81,7 @@ class Start:
     source: SourceConfig
     kind: Kind
     metrics_url: str
+    keys: KeySchema
     collections: Mapping[str, CollectionConfig]
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -236,9 +250,28 @@ def fill_disk(running: Running, *, full: bool) -> None:  # noqa: ARG001 - a ques
     resource.setrlimit(resource.RLIMIT_FSIZE, (0 if full else hard, hard))
 
 
-def redrive(running: Running) -> None:
-    """Ask for every dead letter to be applied again."""
-    running.store.request_redrive(None)
+def write_late(running: Running, records: Sequence[Mapping[str, Any]]) -> None:
+    """Send writes under the oldest of all epochs, as a process does that slept with its requests unsent.
+
+    The worker ends before: a target has one writer.
+    """
+    stop(running)
+    table = next(iter(running.start.collections.values())).table
+    routes = [Route.of(name, settings) for name, settings in running.start.collections.items()]
+    fed = {
+        copy.collection: Generation(copy.collection, copy.number)
+        for copy in running.store.copies(table, running.target.name)
+        if copy.state != "dropped"
+    }
+    changes = [decode_record(record, table=table, keys=running.start.keys) for record in records]
+    running.target.apply(
+        [
+            Write(fed[collection], change.id, version(NEW_STORE_EPOCH, ordinal), document, change)
+            for ordinal, change in enumerate(changes)
+            for collection, document in route(change, routes)
+        ]
+    )
+    running.target.sweep(clock.now() - TOMBSTONE_RETENTION_SECONDS)
 
 
 def _served(running: Running, collection: str) -> Served | None:

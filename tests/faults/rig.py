@@ -27,7 +27,8 @@ from dynalens.testing.oracle import (
 from tests.faults import child
 from tests.faults.child import Kind, Served, Start, State
 from tests.faults.process import Process, ProcessGoneError
-from tests.faults.writes import COLLECTIONS, KEYS, TABLE, ScriptedTable, Writes, gone_back
+from tests.faults.writes import COLLECTIONS, KEYS, TABLE, EmulatedTable, Operation, ScriptedTable, Writes, gone_back
+from tests.services.dynamodb_local import DynamoDBLocal
 from tests.waiting import NotObservedError, observed
 
 SETTLE_SECONDS = 20.0
@@ -107,6 +108,7 @@ class Rig:
         self.streams = self.stack.enter_context(ScriptedStreams(TABLE, clock=lambda: time.time() + self.clock_shift))
         self.endpoint_url = self.streams.endpoint_url
         self.table = ScriptedTable(self.streams)
+        self._written_to: ScriptedTable | EmulatedTable = self.table
         return self
 
     def __exit__(
@@ -117,6 +119,17 @@ class Rig:
         self.stack.close()
 
     # The table.
+
+    def emulate(self) -> EmulatedTable:
+        """Write to DynamoDB Local from now on, and let the process read from there."""
+        server = self.stack.enter_context(DynamoDBLocal(self.folder))
+        self.endpoint_url = server.endpoint_url
+        self._written_to = emulated = EmulatedTable(server.client("dynamodb"))
+        return emulated
+
+    def perform(self, operation: Operation) -> None:
+        """Write this."""
+        self._written_to.write(operation)
 
     def load(self, low: int, high: int) -> None:
         """Write items as if long before the stream."""
@@ -130,7 +143,7 @@ class Rig:
     def write_unseen(self, low: int, high: int) -> None:
         """Write a random number of times, while nobody answers."""
         for _ in range(self._count(low, high)):
-            self.table.write(self.writes.next())
+            self.perform(self.writes.next())
 
     def rounds(self, low: int, high: int) -> range:
         """Give a random number of repetitions of a fault."""
@@ -173,6 +186,7 @@ class Rig:
                 source=SourceConfig(endpoint_url=self.endpoint_url, scan_segments=2),
                 kind=self.kind,
                 metrics_url=self.metrics_url,
+                keys=KEYS,
                 collections=COLLECTIONS,
                 environment=environment,
             )
@@ -263,12 +277,12 @@ class Rig:
         return (
             self._state is not None
             and self._state.is_settled
-            and self.table.is_read(self._state.positions)
+            and self._written_to.is_read(self._state.positions)
             and not any(self._differences().values())
         )
 
     def _differences(self) -> Mapping[str, Differences]:
-        items = self.table.items()
+        items = self._written_to.items()
         served = self.state.served or {}
         now = time.time() + self.clock_shift
         return {

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import random
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dynalens.change import KeySchema, Typed
 from dynalens.config import CollectionConfig
 from dynalens.partition import Position
 from dynalens.testing import Item, ScriptedStreams
+from dynalens.testing.oracle import scan
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_dynamodb.type_defs import StreamSpecificationTypeDef
 
 TABLE = "Donations"
 KEYS = KeySchema(("id",))
@@ -113,6 +119,14 @@ class Writes:
         self._number += 1
         self._live.discard(id_)
         return Operation(id_, self._number, None)
+
+    def forget(self) -> None:
+        """The table is empty again."""
+        self._live.clear()
+
+    def deleted(self) -> list[str]:
+        """List the keys that do not exist."""
+        return sorted(set(self._keys) - self._live)
 
     def live(self) -> list[str]:
         """List the keys that exist."""
@@ -228,6 +242,73 @@ class ScriptedTable:
         fresh = self.streams.add_shard()
         self._open[fresh] = places
         return fresh
+
+
+class EmulatedTable:
+    """A table of DynamoDB Local, for faults that only a server has."""
+
+    def __init__(self, client: DynamoDBClient) -> None:
+        self._client = client
+        self.create()
+
+    def create(self) -> None:
+        """Create the table, with a stream."""
+        self._client.create_table(
+            TableName=TABLE,
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+            StreamSpecification=_STREAM,
+        )
+
+    def delete(self) -> None:
+        """Delete the table with all that is in it."""
+        self._client.delete_table(TableName=TABLE)
+
+    def turn_stream_off(self) -> None:
+        """Disable the stream: what is written from now on is in none."""
+        self._client.update_table(TableName=TABLE, StreamSpecification={"StreamEnabled": False})
+
+    def turn_stream_on(self) -> None:
+        """Enable a stream again: another one."""
+        self._client.update_table(TableName=TABLE, StreamSpecification=_STREAM)
+
+    def write(self, operation: Operation) -> None:
+        """Write to the table."""
+        if operation.item is None:
+            self._client.delete_item(TableName=TABLE, Key=_sent(operation.key))
+        else:
+            self._client.put_item(TableName=TABLE, Item=_sent(operation.item))
+
+    def items(self) -> list[Item]:
+        """Give what everything must equal in the end."""
+        return scan(self._client, TABLE)
+
+    def is_read(self, positions: Mapping[str, Position]) -> bool:  # noqa: ARG002 - as of the scripted table
+        """Say nothing: how far a shard is written is its server's secret."""
+        return True
+
+
+_STREAM: StreamSpecificationTypeDef = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+
+
+def _sent(item: Mapping[str, Typed]) -> dict[str, Any]:
+    """Give an item as boto3 takes it, where binary is bytes."""
+    return {name: _sent_value(typed) for name, typed in item.items()}
+
+
+def _sent_value(typed: Typed) -> dict[str, Any]:
+    ((kind, value),) = typed.items()
+    match kind:
+        case "B":
+            return {"B": base64.b64decode(value)}
+        case "BS":
+            return {"BS": [base64.b64decode(member) for member in value]}
+        case "M":
+            return {"M": _sent(value)}
+        case "L":
+            return {"L": [_sent_value(member) for member in value]}
+    return {kind: value}
 
 
 def gone_back(
