@@ -183,7 +183,7 @@ class Rig:
         return Process(
             Start(
                 folder=self.folder,
-                source=SourceConfig(endpoint_url=self.endpoint_url, scan_segments=2),
+                source=SourceConfig(region="eu-west-1", endpoint_url=self.endpoint_url, scan_segments=2),
                 kind=self.kind,
                 metrics_url=self.metrics_url,
                 keys=KEYS,
@@ -307,7 +307,7 @@ class Rig:
 
     def _said(self) -> str:
         log = self.folder / "worker.log"
-        lines = log.read_text(errors="replace").splitlines()[-20:] if log.exists() else []
+        lines = log.read_text(errors="replace").splitlines()[-8:] if log.exists() else []
         return "\n".join([*(self._gone_back[:3]), *(str(self._differences()) for _ in [self._state] if _), *lines])
 
     def generations(self) -> set[int]:

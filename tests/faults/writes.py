@@ -60,7 +60,7 @@ _NOTES: tuple[Typed, ...] = (
     {"B": "AAEC/w=="},
     {"SS": ["x", "y"]},
     {"NS": ["1", "12345678901234567890123456789012345678"]},
-    {"L": [{"N": "1"}, {"M": {"": {"S": "1"}}}, {"NULL": True}]},
+    {"L": [{"N": "1"}, {"M": {" ": {"S": "1"}}}, {"NULL": True}]},
     {"M": {"a.b": {"N": "1"}, "a": {"M": {"b": {"N": "2"}}}}},
 )
 _FIRST_SECOND = 1_760_000_000
@@ -96,6 +96,7 @@ class Writes:
         self._keys = [f"donor-{number}" for number in range(keys)]
         self._number = 0
         self._live: set[str] = set()
+        self._last: dict[str, Item] = {}
 
     def next(self) -> Operation:
         """Put, change, delete or put back a random key."""
@@ -112,7 +113,8 @@ class Writes:
         """Put a random item under this key, with these attributes."""
         self._number += 1
         self._live.add(id_)
-        return Operation(id_, self._number, {**self._item(id_), **attributes})
+        item = self._last[id_] = {**self._item(id_), **attributes}
+        return Operation(id_, self._number, item)
 
     def delete(self, id_: str) -> Operation:
         """Delete this key."""
@@ -124,9 +126,9 @@ class Writes:
         """The table is empty again."""
         self._live.clear()
 
-    def deleted(self) -> list[str]:
-        """List the keys that do not exist."""
-        return sorted(set(self._keys) - self._live)
+    def deleted(self) -> list[Item]:
+        """List what was deleted last under each key that does not exist any more."""
+        return [item for id_, item in self._last.items() if id_ not in self._live]
 
     def live(self) -> list[str]:
         """List the keys that exist."""
