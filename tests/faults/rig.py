@@ -31,7 +31,7 @@ from tests.faults.writes import COLLECTIONS, KEYS, TABLE, EmulatedTable, Operati
 from tests.services.dynamodb_local import DynamoDBLocal
 from tests.waiting import NotObservedError, observed
 
-SETTLE_SECONDS = 20.0
+SETTLE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +218,7 @@ class Rig:
         if self.watched and shown is not None and _is_fed(state):
             self._gone_back += gone_back(self.table.history, state.positions, shown)
 
-    def observe(self, seen: Callable[[State], object], timeout: float = 12.0) -> None:
+    def observe(self, seen: Callable[[State], object], timeout: float = 60.0) -> None:
         """Look until this is seen."""
 
         def look() -> object:
