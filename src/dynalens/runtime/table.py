@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 10.0
 """How often the table is described again: its stream may have been turned off, or the table created anew."""
 AGAIN_SECONDS = 2.0
-_RECONNECT = RetryPolicy(base_seconds=0.2, cap_seconds=5.0, attempts=sys.maxsize, total_seconds=math.inf)
+RECONNECT = RetryPolicy(base_seconds=0.2, cap_seconds=5.0, attempts=sys.maxsize, total_seconds=math.inf)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +52,8 @@ class Parts:
     reports: ReportReader
     leases: Callable[[str], Leases]
     """Gives the leases of a table by its name."""
+    retries: RetryPolicy = RECONNECT
+    """How long is waited between attempts to attach a target."""
 
 
 def worker_name() -> str:
@@ -200,7 +202,7 @@ class TableWorker:
             dead_letters=parts.dead_letters,
             fetch=lambda key: parts.aws.item(self._name, key),
             segments=parts.source.scan_segments,
-            retries=_RECONNECT,
+            retries=parts.retries,
         )
 
     def _other_reports(self, target: str) -> list[Report]:

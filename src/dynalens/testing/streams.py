@@ -75,9 +75,9 @@ class ScriptedStreams:
         """Where it listens, as soon as it does: what `source.endpoint_url` takes."""
         self.calls: list[Call] = []
         """Every request received so far, those that were made to fail included."""
+        self.shards_per_page = shards_per_page
         self._keys = tuple(keys)
         self._view_type = view_type
-        self._shards_per_page = shards_per_page
         self._clock = clock
         self._lock = threading.RLock()
         self._items: dict[str, Item] = {}
@@ -230,6 +230,11 @@ class ScriptedStreams:
         with self._lock:
             self._faults.setdefault(operation, deque()).extend([fault] * times)
 
+    def heal(self) -> None:
+        """Forget the faults that have not happened yet."""
+        with self._lock:
+            self._faults.clear()
+
     def empty_pages(self, shard: str, count: int) -> None:
         """Answer the next `count` reads of a shard without records, though there may be some."""
         with self._lock:
@@ -324,7 +329,7 @@ class ScriptedStreams:
             for shard in self._shards.values():
                 shard.begin_listing()
         listed = [shard.described() for shard in self._shards.values() if shard.id > after and not shard.is_hidden]
-        page = listed[: min(self._shards_per_page, request.get("Limit", self._shards_per_page))]
+        page = listed[: min(self.shards_per_page, request.get("Limit", self.shards_per_page))]
         description: dict[str, Any] = {
             "StreamArn": self.stream_arn,
             "StreamStatus": "ENABLED",

@@ -134,6 +134,10 @@ def test_a_copy_that_is_right_is_found_to_be_right_while_it_changes(
 def test_nothing_can_be_compared_before_the_first_copy_is_complete(bench: Bench, store: SqliteStore) -> None:
     request = Request(table="Donations", collection="others", target="sql", kind="verify")
     number = store.ask(request).number
+
+    def failed() -> str:
+        found = store.request(number)
+        return found.error if found is not None and found.state == "failed" else ""
+
     with bench.running():
-        failed = observed(lambda: (found := store.request(number)) and found.state == "failed" and found)
-    assert "no complete copy" in failed.error
+        assert "no complete copy" in observed(failed)
