@@ -23,7 +23,7 @@ def shard_is_split(rig: Rig) -> None:
 
 
 def child_before_its_parent(rig: Rig) -> None:
-    """Children are listed and full while their parents, lagging and slow to end, are not."""
+    """Children are listed and full while their parents lag and are slow to end, also when the process dies then."""
     rig.write(20, 120)
     for _ in rig.rounds(1, 3):
         parent = rig.some_shard()
@@ -34,9 +34,15 @@ def child_before_its_parent(rig: Rig) -> None:
     for _ in rig.rounds(1, 4):
         rig.write(1, 30)
         parent = rig.some_shard()
-        rig.streams.empty_pages(parent, rig.random.randint(1, 10))
+        rig.streams.empty_pages(parent, rig.random.randint(1, 300))
+        rig.write(1, 10)
         rig.table.roll_over(parent)
         rig.write(1, 10)
+        if rig.random.random() < 0.5:
+            # What was read of the child by then has lower versions than what its parent still has to give.
+            rig.spend(0.4)
+            rig.kill()
+            rig.start()
     rig.settle()
     assert rig.generations() == {1}
 
@@ -182,7 +188,7 @@ def records_are_repeated(rig: Rig) -> None:
     rig.start()
     for _ in rig.rounds(2, 8):
         rig.write(1, 20)
-        rig.streams.repeat(rig.some_shard(), rig.random.randint(1, 30))
+        rig.streams.repeat(rig.some_shard(), rig.random.randint(1, 30), before=rig.random.choice([0, 5, 10]))
         if rig.random.random() < 0.2:
             rig.table.split(rig.some_shard())
     rig.write(0, 20)

@@ -63,9 +63,9 @@ class Faults(RuleBasedStateMachine):
     def hide(self, listings: int) -> None:
         self.running.streams.hide_shard(self.running.some_shard(), listings=listings)
 
-    @rule(count=st.integers(1, 20))
-    def repeat(self, count: int) -> None:
-        self.running.streams.repeat(self.running.some_shard(), count)
+    @rule(count=st.integers(1, 20), before=st.integers(0, 10))
+    def repeat(self, count: int, before: int) -> None:
+        self.running.streams.repeat(self.running.some_shard(), count, before=before)
 
     @rule()
     def expire_iterators(self) -> None:

@@ -179,11 +179,12 @@ class ScriptedStreams:
             self._shards[shard].records.append(_Record(int(found), record))
             return str(found)
 
-    def repeat(self, shard: str, count: int) -> None:
-        """Write the last `count` records of a shard once more, as they are."""
+    def repeat(self, shard: str, count: int, *, before: int = 0) -> None:
+        """Write the last `count` records of a shard once more, as they are; or those that stand `before` so many."""
         with self._lock:
             records = self._shards[shard].records
-            records.extend(records[-count:])
+            end = max(0, len(records) - before)
+            records.extend(records[max(0, end - count) : end])
 
     # Shards.
 
@@ -435,12 +436,17 @@ class _Shard:
             case "LATEST":
                 return len(self.records)
             case "AT_SEQUENCE_NUMBER":
-                index = sum(record.number < int(number) for record in self.records)
+                index = self._first(int(number))
             case _:
-                index = sum(record.number <= int(number) for record in self.records)
+                index = self._first(int(number) + 1)
         if self.trimmed and index <= self.trimmed:
             raise WireError("TrimmedDataAccessException", _TRIMMED)
         return index
+
+    def _first(self, number: int) -> int:
+        """Find the first record from this number on; what is repeated behind it is no reason to skip it."""
+        indexes = (index for index, record in enumerate(self.records) if record.number >= number)
+        return next(indexes, len(self.records))
 
     def read(self, index: int, limit: int) -> list[_Record]:
         if index < self.trimmed:
