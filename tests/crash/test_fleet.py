@@ -138,8 +138,8 @@ class Fleet:
             log = self._folder / f"worker-{len(self.workers)}.log"
             self.workers.append(WorkerProcess(self.file, log))
         names = {worker.name for worker in self.workers}
-        observed(lambda: set(self.owners().values()) == names, timeout=60)
-        observed(self.is_live, timeout=60)
+        observed(lambda: set(self.owners().values()) == names, timeout=120)
+        observed(self.is_live, timeout=120)
         return self.workers
 
     def is_live(self) -> bool:
@@ -159,7 +159,7 @@ class Fleet:
 
     def seconds_until(self, condition: Callable[[], bool]) -> float:
         began = time.monotonic()
-        observed(condition, timeout=60)
+        observed(condition, timeout=120)
         return time.monotonic() - began
 
     def is_equal(self) -> bool:
@@ -247,10 +247,10 @@ def test_a_store_that_is_deleted_while_workers_run(fleet: Fleet, writer: Writer)
     with Watch(fleet.target) as watch:
         fleet.table.delete_and_create()
         written = writer.written()
-        observed(lambda: len(set(fleet.owners().values())) == 2, timeout=60)
+        observed(lambda: len(set(fleet.owners().values())) == 2, timeout=120)
         observed(lambda: writer.written() > written + 100)
         writer.stop()
-        observed(fleet.is_equal, timeout=60)
+        observed(fleet.is_equal, timeout=120)
     assert watch.went_back == []
     assert [(copy.number, copy.state) for copy in fleet.store.copies(TABLE, "metrics")] == [(1, "live")]
     assert fleet.store.gaps(TABLE) == []
@@ -267,8 +267,8 @@ def test_a_store_that_is_restored_from_earlier_while_workers_run(fleet: Fleet, w
         fleet.table.restore(backup)
         written = writer.written()
         observed(lambda: writer.written() > written + 200)
-        observed(lambda: joins.name in fleet.owners().values(), timeout=60)
+        observed(lambda: joins.name in fleet.owners().values(), timeout=120)
         writer.stop()
-        observed(fleet.is_equal, timeout=60)
+        observed(fleet.is_equal, timeout=120)
     assert watch.went_back == []
     assert fleet.store.leases(TABLE)[LEADER.id]

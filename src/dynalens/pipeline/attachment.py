@@ -115,7 +115,6 @@ class Attachment:
         # Read after the draws: whoever drew above a generation's barrier knows of it.
         self.generations.read()
         self.generations.open(leads=self._led, held=self.memory.generations)
-        self._open_scans()
         self.attached = True
 
     def _tell_of_older_store(self) -> None:
@@ -199,6 +198,13 @@ class Attachment:
     def _shard_epochs(self) -> list[int]:
         return [cursor.epoch for cursor in self.cursors.values() if cursor.partition.kind == "shard"]
 
+    def _open_shards(self) -> list[Cursor]:
+        return [
+            cursor
+            for cursor in self.cursors.values()
+            if cursor.partition.kind == "shard" and not cursor.committed.ended
+        ]
+
     # Partitions.
 
     def extend(self) -> None:
@@ -252,6 +258,10 @@ class Attachment:
         mark = self.memory.marks.get(partition, NO_MARK)
         return state is not None and state.position.ended and mark.position.ended and not self.leases.holds(partition)
 
+    def has_begun(self) -> bool:
+        """Say whether every scan that fills a generation is being read, as far as this worker reads it."""
+        return self.attached and not self._waits_for_scans()
+
     def _waits_for_scans(self) -> bool:
         scans = {copy.scan for copy in self.generations.building()}
         return bool(scans - self.segments.keys()) or any(
@@ -261,7 +271,9 @@ class Attachment:
     def _open_scans(self) -> None:
         """Read the segments of scans that may begin: every live shard has drawn an epoch under the new list."""
         building = self.generations.building()
-        if not building:
+        # A shard whose next record is gone shows that at its first reading: a scan that begins after it sees what the
+        # lost changes left behind, so that shards found one after the other need no scan each.
+        if not building or not all(cursor.polls for cursor in self._open_shards()):
             return
         stored = self._stored()
         lowest = self._lowest_epoch(stored)

@@ -79,7 +79,7 @@ class TargetLane:
         """Prepare; `start` begins."""
         self.name = target.name
         self.tried = threading.Event()
-        """Set once the first attempt to attach has ended, well or badly."""
+        """Set once the first attempt to attach has failed, or its scans are to be read."""
         self._table = table
         self._target = target
         self._new_attachment = attach
@@ -200,7 +200,6 @@ class TargetLane:
                     self._lost = [*lost, *self._lost]
             raise
         self._progress.target_error = None
-        self.tried.set()
 
     def _detach(self) -> None:
         """Drop all that is in memory: what was not committed is read again."""
@@ -313,6 +312,8 @@ class TargetLane:
         if attachment.leases.revision() > attachment.generations.revision:
             attachment.refresh()
         attachment.extend()
+        if attachment.has_begun():
+            self.tried.set()
         if attachment.leases.leads():
             self._lead()
         if time.monotonic() - self._looked_at > LOOK_SECONDS:
