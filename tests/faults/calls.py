@@ -84,19 +84,30 @@ def conditional_write_fails(rig: Rig) -> None:
     rig.start()
     for _ in rig.rounds(2, 6):
         rig.write(1, 30)
-        draw_over(rig)
-        rig.write(1, 30)
+        drawn = draw_over(rig)
+        rig.write(5, 30)
+        rig.catch_up()
+        assert lowest_epoch(rig) > drawn, "a commit under an epoch that was drawn over was not refused"
     rig.settle()
     assert rig.generations() == {1}
 
 
-def draw_over(rig: Rig) -> None:
-    """Take every lease and draw every epoch, as a worker does that believes this one to be dead."""
+def draw_over(rig: Rig) -> int:
+    """Take every lease and draw every epoch, as a worker that believes this one to be dead; give the highest."""
     store = rig.store()
+    drawn = 0
     for held in store.partitions(rig.streams.table):
         if not held.position.ended:
             store.acquire(rig.streams.table, held.partition, "twin")
-            store.draw(rig.streams.table, held.partition.id, held.target, owner="twin", remembered=held.epoch)
+            draw = store.draw(rig.streams.table, held.partition.id, held.target, owner="twin", remembered=held.epoch)
+            drawn = max(drawn, draw.epoch)
+    return drawn
+
+
+def lowest_epoch(rig: Rig) -> int:
+    """Give the lowest epoch under which a partition is read now."""
+    held = rig.store().partitions(rig.streams.table)
+    return min(state.epoch for state in held if not state.position.ended)
 
 
 def clock_jumps(rig: Rig) -> None:

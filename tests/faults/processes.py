@@ -11,7 +11,7 @@ from dynalens.errors import FolderLockedError
 from dynalens.partition import Position
 from dynalens.testing import Fault
 from tests.faults import child
-from tests.faults.calls import DAY, draw_over
+from tests.faults.calls import DAY, draw_over, lowest_epoch
 from tests.faults.rig import Rig
 
 APPLYING = (failpoint.BEFORE_APPLY, failpoint.AFTER_APPLY, failpoint.AFTER_MARK)
@@ -70,11 +70,13 @@ def stopped_past_its_lease(rig: Rig) -> None:
         rig.arm(f"{rig.random.choice(APPLYING)}=pause")
         rig.await_pause()
         before = _stored(rig)
-        draw_over(rig)
+        drawn = draw_over(rig)
         rig.write_unseen(1, 20)
         assert _stored(rig) == before
         rig.process.go_on()
         rig.write(1, 20)
+        rig.catch_up()
+        assert lowest_epoch(rig) > drawn, "the commit of a batch from before was not refused"
     rig.settle()
     assert rig.generations() == {1}
 
@@ -99,14 +101,15 @@ def second_process(rig: Rig) -> None:
 def writes_during_the_first_copy(rig: Rig) -> None:
     """Items are put and deleted before and after their page is scanned, and before its rows are applied."""
     rig.load(10, 24)
-    moment = rig.random.choice([failpoint.COPY_RECORDED, failpoint.AFTER_DRAW, failpoint.SEGMENT_PAGE])
-    rig.start(f"{moment}=pause")
-    rig.await_pause()
-    for id_ in rig.writes.live():
-        if rig.random.random() < 0.4:
-            rig.table.write(rig.writes.delete(id_))
-    rig.write_unseen(5, 60)
-    rig.process.go_on()
+    before_the_scan = rig.random.choice([failpoint.COPY_RECORDED, failpoint.AFTER_DRAW])
+    rig.start(f"{before_the_scan}=pause,{failpoint.SEGMENT_PAGE}=pause")
+    for _ in (before_the_scan, failpoint.SEGMENT_PAGE):
+        rig.await_pause()
+        for id_ in rig.writes.live():
+            if rig.random.random() < 0.3:
+                rig.perform(rig.writes.delete(id_))
+        rig.write_unseen(5, 60)
+        rig.process.go_on()
     rig.write(0, 30)
     rig.settle()
     assert rig.generations() == {1}
