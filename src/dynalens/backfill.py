@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from dynalens.partition import START
+from dynalens.partition import START, Partition
 from dynalens.position import Copy, Gap, PartitionState
 from dynalens.target import NO_MARK, Generation, Mark, Memory
 
@@ -22,7 +22,8 @@ SHARD_GONE = "the shard is gone from the stream before it was read to its end"
 TARGET_LOST = "the target no longer holds what it confirmed"
 STORE_LOST = "the position store no longer holds what it recorded: was it deleted, or is it another one?"
 UNREAD = "the stream was not read for longer than it keeps its records, 24 hours"
-GAP_REASONS = (ANOTHER_STREAM, SHARD_GONE, TARGET_LOST, STORE_LOST, UNREAD)
+LATE = "the stream listed the shard only after its children had been read"
+GAP_REASONS = (ANOTHER_STREAM, SHARD_GONE, TARGET_LOST, STORE_LOST, UNREAD, LATE)
 """Why changes are lost, beside what reading a shard meets; `docs/runbook.md` has a section for each."""
 
 
@@ -47,11 +48,13 @@ class Loss:
     Attributes:
         gaps: What was lost, as it is recorded.
         forgotten: Positions that nothing can be read from any more: their shards are read from TRIM_HORIZON, or never.
+        abandoned: Shards that are not read, though they are there: their children have been read already.
         passed: The target's marks, raised to what the store knows: old states are not replayed.
     """
 
     gaps: tuple[Gap, ...] = ()
     forgotten: tuple[PartitionState, ...] = ()
+    abandoned: tuple[Partition, ...] = ()
     passed: Mapping[str, Mark] = field(default_factory=dict)
 
 
@@ -91,7 +94,7 @@ class Situation:
         recorded: The gaps that are recorded already.
         memory: What the target itself remembers, asked after the positions were read.
         stored: The positions in the store, by partition id.
-        listed: Ids of the shards that the stream lists.
+        shards: The shards that the stream lists.
         lost: Gaps found while reading.
         read_at: When the stream was last read for the target, epoch seconds; 0.0 when nobody knows.
         alone: There is one worker alone: a drained shard without children can be read again.
@@ -108,7 +111,7 @@ class Situation:
     recorded: Sequence[Gap] = ()
     memory: Memory
     stored: Mapping[str, PartitionState]
-    listed: frozenset[str] = frozenset()
+    shards: Sequence[Partition] = ()
     lost: Sequence[Gap]
     read_at: float
     alone: bool = True
@@ -159,17 +162,19 @@ def losses(situation: Situation, judged: Callable[[str], bool] = lambda _partiti
     gaps += [situation.gap(other, ANOTHER_STREAM) for other in others]
     gaps += [situation.gap(partition, SHARD_GONE) for partition in gone if not others]
     gaps += [situation.gap(partition, TARGET_LOST) for partition in taken_back]
+    late = [shard for shard in situation.shards if judged(shard.id) and is_late(shard, situation)]
+    gaps += [situation.gap(shard.id, LATE) for shard in late]
     if situation.memory.generations and not situation.copies:
         gaps.append(situation.gap(situation.stream, STORE_LOST))
     gaps += _absence(situation)
     passed = {id_: Mark(state.epoch, state.position) for id_, state in taken_back.items()}
-    return Loss(tuple(gaps), tuple(unreadable), passed)
+    return Loss(tuple(gaps), tuple(unreadable), tuple(late), passed)
 
 
 def _is_gone(state: PartitionState, situation: Situation) -> bool:
     """Say whether the stream no longer lists a shard that was not read to its end."""
     unread = state.partition.kind == "shard" and not state.position.ended
-    return unread and state.partition.id not in situation.listed
+    return unread and state.partition.id not in {shard.id for shard in situation.shards}
 
 
 def _is_lost(state: PartitionState, situation: Situation) -> bool:
@@ -185,6 +190,16 @@ def _is_lost(state: PartitionState, situation: Situation) -> bool:
     # A drained parent that the target took back cannot be replayed under its children, whose epochs are older.
     has_children = any(state.partition.id in other.partition.parents for other in situation.stored.values())
     return has_children or not situation.alone
+
+
+def is_late(shard: Partition, situation: Situation) -> bool:
+    """Say whether a child of a shard was begun while the list of shards did not show the shard itself.
+
+    Its changes are older than the child's, and would have higher versions.
+    """
+    if shard.id in situation.stored or shard.id in situation.memory.marks:
+        return False
+    return any(shard.id in other.parents and other.id in situation.stored for other in situation.shards)
 
 
 def _other_streams(situation: Situation) -> list[str]:

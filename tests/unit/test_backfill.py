@@ -44,7 +44,7 @@ STEADY = Situation(
     copies=[copy()],
     memory=Memory(5, {"shard": Mark(5, READ)}, frozenset({Generation("donations", 1)})),
     stored=stored("shard", READ),
-    listed=frozenset({"shard"}),
+    shards=[Partition("shard")],
     lost=[],
     read_at=99_000.0,
     now=100_000.0,
@@ -164,7 +164,10 @@ def test_a_drained_parent_that_the_target_took_back_under_its_children_is_a_loss
     shards = stored("parent", DRAINED) | stored("child", READ, "parent")
     marks = {"parent": Mark(5, READ), "child": Mark(5, READ)}
     situation = replace(
-        STEADY, stored=shards, memory=replace(STEADY.memory, marks=marks), listed=frozenset({"parent", "child"})
+        STEADY,
+        stored=shards,
+        memory=replace(STEADY.memory, marks=marks),
+        shards=[Partition("parent"), Partition("child", parents=("parent",))],
     )
     assert [gap.partition for gap in losses(situation).gaps] == ["parent"]
     childless = replace(situation, stored=stored("parent", DRAINED))
@@ -181,14 +184,28 @@ def test_trimmed_records_are_a_loss_and_their_shard_is_read_from_what_is_left() 
 
 
 def test_a_shard_that_is_gone_before_its_end_is_a_loss() -> None:
-    situation = replace(STEADY, listed=frozenset())
+    situation = replace(STEADY, shards=[])
     assert [partition for partition, _ in reasons(situation)] == ["shard"]
     assert [state.partition.id for state in losses(situation).forgotten] == ["shard"]
     assert losses(replace(situation, stored=stored("shard", DRAINED), memory=marked(DRAINED))) == Loss()
 
 
+def test_a_shard_that_is_listed_after_its_children_were_begun_is_a_loss_and_is_not_read() -> None:
+    """What it holds is older than what its children said, and would have higher versions."""
+    shards = [Partition("parent"), Partition("shard", parents=("parent",))]
+    loss = losses(replace(STEADY, shards=shards))
+    assert [gap.partition for gap in loss.gaps] == ["parent"]
+    assert loss.abandoned == (shards[0],)
+    child_alone = replace(STEADY, shards=[*shards, Partition("new", parents=("shard",))])
+    assert [shard.id for shard in losses(child_alone).abandoned] == ["parent"]
+    drained = stored("parent", DRAINED) | STEADY.stored
+    held = replace(STEADY.memory, marks={**STEADY.memory.marks, "parent": Mark(4, DRAINED)})
+    assert losses(replace(STEADY, shards=shards, stored=drained, memory=held)) == Loss()
+    assert losses(replace(STEADY, shards=shards, memory=held)) == Loss(), "the store forgot it, the target did not"
+
+
 def test_another_stream_is_one_loss_however_many_shards_went_with_it() -> None:
-    situation = replace(STEADY, stream="t", listed=frozenset({"of t"}))
+    situation = replace(STEADY, stream="t", shards=[Partition("of t")])
     ((partition, reason),) = reasons(situation)
     assert (partition, "another one" in reason) == ("s", True)
     assert [state.partition.id for state in losses(situation).forgotten] == ["shard"]

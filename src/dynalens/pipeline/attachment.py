@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from dynalens import clock, failpoint
-from dynalens.backfill import Loss, Scan, Situation, Wanted, losses, scan_of
+from dynalens.backfill import Loss, Scan, Situation, Wanted, is_late, losses, scan_of
 from dynalens.change import KeySchema
 from dynalens.errors import DynalensError
 from dynalens.partition import START, Partition, Position
@@ -154,7 +154,7 @@ class Attachment:
             recorded=self.lead.gaps(),
             memory=self.memory,
             stored=stored,
-            listed=frozenset(shard.id for shard in self.partitions.shards()),
+            shards=self.partitions.shards(),
             lost=lost,
             read_at=read_at,
             alone=self.leases.alone,
@@ -179,6 +179,18 @@ class Attachment:
         marks = {**{id_: Mark(held[id_].epoch, START) for id_ in forgotten}, **loss.passed}
         if marks:
             self.target.mark(self.table.name, marks)
+        for shard in loss.abandoned:
+            self._abandon(shard)
+
+    def _abandon(self, shard: Partition) -> None:
+        """Call a shard drained that is not to be read."""
+        self.leases.take(shard)
+        draw = self.store.draw(
+            self.table.name, shard.id, self.target.name, owner=self.leases.owner, remembered=self.memory.epoch
+        )
+        position = replace(draw.position, ended=True)
+        self.target.mark(self.table.name, {shard.id: Mark(draw.epoch, position)})
+        self.store.commit(self.table.name, self.target.name, [Commit(shard.id, draw.epoch, position)])
 
     def refresh(self) -> None:
         """Hear of what was recorded since; called when the store's revision has moved.
@@ -229,6 +241,8 @@ class Attachment:
         stored = self._stored()
         # After the positions: a mark is set before its position is committed.
         self.memory = self.target.recall(self.table.name)
+        if self.attached and any(is_late(shard, self._situation(stored, (), clock.now())) for shard in fresh):
+            raise DetachedError("a shard was listed late")
         drawn = False
         while ready := [shard for shard in fresh if self._is_ready(shard, listed, stored)]:
             self._draw(ready, stored)
