@@ -162,7 +162,7 @@ def losses(situation: Situation, judged: Callable[[str], bool] = lambda _partiti
     gaps += [situation.gap(other, ANOTHER_STREAM) for other in others]
     gaps += [situation.gap(partition, SHARD_GONE) for partition in gone if not others]
     gaps += [situation.gap(partition, TARGET_LOST) for partition in taken_back]
-    late = [shard for shard in situation.shards if judged(shard.id) and is_late(shard, situation)]
+    late = [shard for shard in situation.shards if judged(shard.id) and _is_late(shard, situation)]
     gaps += [situation.gap(shard.id, LATE) for shard in late]
     if situation.memory.generations and not situation.copies:
         gaps.append(situation.gap(situation.stream, STORE_LOST))
@@ -192,14 +192,20 @@ def _is_lost(state: PartitionState, situation: Situation) -> bool:
     return has_children or not situation.alone
 
 
-def is_late(shard: Partition, situation: Situation) -> bool:
+def _is_late(shard: Partition, situation: Situation) -> bool:
+    return is_late(shard, situation.shards, situation.stored, situation.memory)
+
+
+def is_late(
+    shard: Partition, shards: Sequence[Partition], stored: Mapping[str, PartitionState], memory: Memory
+) -> bool:
     """Say whether a child of a shard was begun while the list of shards did not show the shard itself.
 
     Its changes are older than the child's, and would have higher versions.
     """
-    if shard.id in situation.stored or shard.id in situation.memory.marks:
+    if shard.id in stored or shard.id in memory.marks:
         return False
-    return any(shard.id in other.parents and other.id in situation.stored for other in situation.shards)
+    return any(shard.id in other.parents and other.id in stored for other in shards)
 
 
 def _other_streams(situation: Situation) -> list[str]:

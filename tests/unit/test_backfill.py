@@ -198,7 +198,7 @@ def test_a_shard_that_is_listed_after_its_children_were_begun_is_a_loss_and_is_n
     assert loss.abandoned == (shards[0],)
     child_alone = replace(STEADY, shards=[*shards, Partition("new", parents=("shard",))])
     assert [shard.id for shard in losses(child_alone).abandoned] == ["parent"]
-    drained = stored("parent", DRAINED) | STEADY.stored
+    drained = {**stored("parent", DRAINED), **STEADY.stored}
     held = replace(STEADY.memory, marks={**STEADY.memory.marks, "parent": Mark(4, DRAINED)})
     assert losses(replace(STEADY, shards=shards, stored=drained, memory=held)) == Loss()
     assert losses(replace(STEADY, shards=shards, memory=held)) == Loss(), "the store forgot it, the target did not"

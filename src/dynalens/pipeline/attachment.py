@@ -241,7 +241,7 @@ class Attachment:
         stored = self._stored()
         # After the positions: a mark is set before its position is committed.
         self.memory = self.target.recall(self.table.name)
-        if self.attached and any(is_late(shard, self._situation(stored, (), clock.now())) for shard in fresh):
+        if self.attached and any(is_late(shard, shards, stored, self.memory) for shard in fresh):
             raise DetachedError("a shard was listed late")
         drawn = False
         while ready := [shard for shard in fresh if self._is_ready(shard, listed, stored)]:
