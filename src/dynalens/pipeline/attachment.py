@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from dynalens import clock, failpoint
-from dynalens.backfill import Loss, Scan, Situation, Wanted, losses, scan_of
+from dynalens.backfill import Loss, Scan, Situation, Wanted, is_gone, losses, scan_of
 from dynalens.change import KeySchema
 from dynalens.errors import DynalensError
 from dynalens.partition import START, Partition, Position
@@ -241,7 +241,7 @@ class Attachment:
         stored = self._stored()
         listed = {shard.id for shard in self.partitions.shards()}
         lowest = min(
-            (state.epoch for state in stored.values() if _is_live(state) and state.partition.id in listed),
+            (state.epoch for state in stored.values() if _is_live(state) and not is_gone(state, stored, listed)),
             default=self.store.counter(self.table.name) + 1,
         )
         for copy in building:
@@ -315,11 +315,13 @@ class Attachment:
             DetachedError: The target has just lost what it had confirmed.
         """
         mark = self.memory.marks.get(partition.id, NO_MARK)
-        if mark.epoch > (known.epoch if known else 0):
-            # The store was taken back, or is a new one: of its older position nothing needs to be replayed.
-            return mark.position
-        if drawn > START == mark.position:
+        epoch = known.epoch if known else 0
+        if drawn > START == mark.position and mark.epoch <= epoch:
             raise DetachedError(f"{self.target.name} no longer holds what it confirmed of {partition.id}")
+        if mark.epoch >= epoch:
+            # Its session said how far it applied. A store that says less has missed the commit, was taken back, perhaps
+            # to an earlier moment of the same session, or is a new one: nothing old needs to be replayed.
+            return mark.position
         return min(drawn, mark.position)
 
     def _read(self, cursors: Sequence[Cursor]) -> None:

@@ -101,8 +101,10 @@ class Lead:
         self.target.serve(generation)
         failpoint.hit(failpoint.AFTER_SERVE)
         self.store.save_copy(self.table, finished(copy, clock.now()))
+        gaps = self.gaps()
         for older in self._others(copy):
-            kept = copy.keeps_previous and older.state == "live"
+            # One that lacks changes is nothing to switch back to: its gap is closed with this step.
+            kept = copy.keeps_previous and older.state == "live" and is_above(older, gaps)
             self.store.save_copy(self.table, replace(older, state="kept") if kept else dropped(older))
         self._end(copy.collection, "rebuild")
         self.settle()
