@@ -54,10 +54,14 @@ class Rules:
     """A generation that is kept gets every change."""
     switches_when_caught_up: bool = True
     """A new generation is served once every shard is applied up to its tip."""
+    drops_what_the_target_dropped: bool = True
+    """A generation that only the store still holds is fed, served and kept no more."""
     records_gaps: bool = True
     """What was lost is recorded before anything goes on."""
     closes_gaps_by_number: bool = True
     """A gap is closed by a generation that is numbered above it, and by nothing else."""
+    judges_scans: bool = True
+    """Rows of a complete scan that the target has lost are a gap: nobody reads them again."""
     passes_over_what_was_lost: bool = True
     """Positions that the target lost are passed over: old states are not replayed."""
     leaves_old_streams: bool = True
@@ -121,7 +125,7 @@ class Session:
 
 @dataclass(slots=True, eq=False)
 class Decision:
-    """One worker that believes to lead, step by step: look, recall, record, pass_over, barrier."""
+    """One worker that believes to lead, step by step: look, recall, record, pass_over, barrier, open."""
 
     worker: Worker
     step: str = "look"
@@ -131,12 +135,20 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """The newest state of an item that readers were shown, and whether a change told of it, or a row of a scan."""
+
+    state: int
+    by_change: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """The target at one moment: what it held, the epoch it had been told, what readers had seen."""
 
     contents: Contents
     told: int
-    seen: Mapping[str, int]
+    seen: Mapping[str, Seen]
     confirmed: Mapping[str, int]
 
 

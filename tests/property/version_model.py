@@ -30,6 +30,7 @@ from tests.property.model_rules import (
     Decision,
     Request,
     Rules,
+    Seen,
     Session,
     Snapshot,
     StaleHolderRefusedError,
@@ -69,7 +70,7 @@ class World(ScriptedTable):
         self.told = 0
         """The highest epoch that the target was told, as far as it has not gone back since."""
         self.highest_drawn = 0
-        self.seen: dict[str, int] = {}
+        self.seen: dict[str, Seen] = {}
         """The newest state of each item that readers of a caught-up generation were shown."""
         self.confirmed: dict[str, int] = {}
         """How far each shard was committed."""
@@ -156,7 +157,7 @@ class World(ScriptedTable):
 
     def _judge(self, session: Session) -> None:
         situation = self.situation(session.worker, session.stored, session.memory, session.lost)
-        session.loss = losses(situation, judged=lambda partition: partition == session.partition.id)
+        session.loss = self._losses(situation, session.partition.id)
         self._record_loss(session.loss)
         session.lost = ()
         session.step = "pass_over"
@@ -333,13 +334,14 @@ class World(ScriptedTable):
 
     def _decide_record(self, decision: Decision) -> None:
         situation = self.situation(decision.worker, decision.stored, decision.memory)
-        decision.loss = losses(situation)
-        if not self.rules.records_gaps:
-            decision.loss = replace(decision.loss, gaps=())
+        decision.loss = self._losses(situation)
         if not self.rules.closes_gaps_by_number:
             situation = replace(situation, recorded=())
             decision.loss = replace(decision.loss, gaps=())
             self.store.close_gaps(TABLE, self.target.name)
+        if not self.rules.drops_what_the_target_dropped:
+            held = situation.memory.generations.union(map(generation_of, self.copies()))
+            situation = replace(situation, memory=replace(situation.memory, generations=held))
         lead = self.lead()
         asked = lead._asked("rebuild")
         situation = replace(situation, rebuild=frozenset(request.collection for request in asked))
@@ -355,6 +357,11 @@ class World(ScriptedTable):
 
     def _decide_barrier(self, decision: Decision) -> None:
         self.lead()._set_barriers()
+        decision.step = "open"
+
+    def _decide_open(self, decision: Decision) -> None:
+        lead = self.lead()
+        lead.generations.open(leads=True, held=self.target.recall(TABLE).generations)
         self.decisions.remove(decision)
 
     def situation(
@@ -381,8 +388,14 @@ class World(ScriptedTable):
             now=self.clock(),
         )
 
+    def _losses(self, situation: Situation, partition: str = "") -> Loss:
+        """Find what was lost, of one partition or of all."""
+        loss = losses(situation, judged=lambda id_: partition in {"", id_})
+        recorded = [gap for gap in loss.gaps if self.rules.judges_scans or not gap.partition.startswith("scan")]
+        return replace(loss, gaps=tuple(recorded) if self.rules.records_gaps else ())
+
     def _record_loss(self, loss: Loss) -> None:
-        self.lead().record_loss(loss if self.rules.records_gaps else replace(loss, gaps=()))
+        self.lead().record_loss(loss)
         self.read_at = self.clock()
 
     def _mark_what_was_lost(self, loss: Loss, memory: Memory) -> None:
@@ -423,9 +436,12 @@ class World(ScriptedTable):
         self._read_again()
 
     def _read_again(self) -> None:
-        rows = self.target.rows(self._served()) if self._served() else {}
+        served = self._served()
+        rows = self.target.rows(served) if served else {}
         self.seen = {
-            id_: int(row.document.fragments["n"]) for id_, row in rows.items() if row.document is not None
+            id_: Seen(int(row.document.fragments["n"]), by_change=row.version > 0)
+            for id_, row in rows.items()
+            if row.document is not None
         }
 
     def ask(self, kind: RequestKind) -> None:
@@ -478,13 +494,16 @@ class World(ScriptedTable):
         """Look as a reader: an older state than one that was seen may only be of a batch that was not committed."""
         for write in writes:
             row = self.target.rows(write.generation).get(write.id)
-            if write.generation != self._served() or not write.version or row is None or row.version != write.version:
-                continue
-            rank = int(write.change.sequence_number)
-            state = self.states[rank]
-            if state < self.seen.get(write.id, -1) and rank <= self.confirmed.get(self.shard_of_record[rank], -1):
-                raise WentBackError(f"{write.id} shows state {state} after {self.seen[write.id]}.")
-            self.seen[write.id] = state
+            shown = write.generation == self._served() and row is not None and row.version == write.version
+            if shown and write.change.sequence_number:
+                self._see(write.id, int(write.change.sequence_number))
+
+    def _see(self, key: str, rank: int) -> None:
+        state, before = self.states[rank], self.seen.get(key, Seen(-1, by_change=False))
+        is_replay = before.by_change and rank > self.confirmed.get(self.shard_of_record[rank], -1)
+        if state < before.state and not is_replay:
+            raise WentBackError(f"{key} shows state {state} after {before.state}.")
+        self.seen[key] = Seen(state, by_change=True)
 
     # What goes wrong.
 
@@ -558,7 +577,7 @@ class World(ScriptedTable):
             self.decisions.clear()
             self.decide_undisturbed(last)
             self.read_all(last)
-            for copy in self.finishable():
+            for copy in self.finishable()[-1:]:
                 self.finish(copy)
             if self._is_settled():
                 break

@@ -120,7 +120,7 @@ def test_a_generation_whose_settings_nobody_kept_cannot_be_fed_on() -> None:
 
 def test_a_generation_being_built_goes_on() -> None:
     building = replace(copy(), state="building", finished_at=0.0)
-    assert planned(replace(STEADY, copies=[building], memory=holding(7))).new == ()
+    assert planned(replace(STEADY, copies=[building], memory=replace(STEADY.memory, generations=frozenset()))).new == ()
 
 
 def test_one_scan_fills_all_that_begins_together() -> None:

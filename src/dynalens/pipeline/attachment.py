@@ -109,7 +109,7 @@ class Attachment:
         self.decided = True
         self._draw_for_shards()
         # Read after the draws: whoever drew above a generation's barrier knows of it.
-        self.generations.read()
+        self._read_generations()
         self.generations.open(leads=self._led, held=self.memory.generations)
         self._open_scans()
         self.attached = True
@@ -163,13 +163,26 @@ class Attachment:
             DetachedError: A generation was begun, or must be: every partition has to be drawn for again.
         """
         known = set(self.generations.fed)
-        self.generations.read()
+        self._read_generations()
         self.memory = self.target.recall(self.table.name)
         barrier = max((copy.barrier for copy in self.generations.building()), default=0)
         if self.generations.fed.keys() - known or any(epoch <= barrier for epoch in self._shard_epochs()):
             raise DetachedError("a generation was begun")
         if self._led and self.lead.must_decide(self._situation(self._stored(), (), clock.now())):
             raise DetachedError("a generation is wanted")
+
+    def _read_generations(self) -> None:
+        """Learn which generations are fed.
+
+        Raises:
+            DetachedError: They are fed from a newer stream by now: this worker has not noticed yet that its own one is
+                over, and what is left in it is older than what their scan read.
+        """
+        self.generations.read()
+        # The name of a stream ends with the time at which it was enabled ("DescribeStream" in the Amazon DynamoDB API
+        # reference: StreamLabel), so that names of one table are ordered.
+        if any(copy.stream > self.table.stream for copy in self.generations.copies()):
+            raise DetachedError(f"another stream of {self.table.name} is captured by now")
 
     def _shard_epochs(self) -> list[int]:
         return [cursor.epoch for cursor in self.cursors.values() if cursor.partition.kind == "shard"]

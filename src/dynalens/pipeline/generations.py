@@ -91,8 +91,7 @@ class Generations:
     def _serve(self, one: Fed, held: Iterable[Generation]) -> None:
         """Serve what the store calls live: the target may have gone back to before the switch."""
         others = [other for other in held if other.collection == one.copy.collection and other != one.generation]
-        if one.copy.state == "live" and one.generation in held:
-            # One that the target has dropped already is live to a store that was taken back, and empty.
+        if one.copy.state == "live":
             self.target.serve(one.generation)
             self.drop_unfed(one.copy.collection, others)
         elif one.copy.state == "building" and not others:
