@@ -31,7 +31,7 @@ MODULES := ui/node_modules/.installed-$(call digest,ui/package-lock.json)
 CONSOLE := .cache/console/.built-$(call digest,docs/openapi.json $(sort $(filter-out ui/node_modules/%,$(shell \
 	find ui -path ui/node_modules -prune -o -type f -print))))
 
-.PHONY: demo test lint console package screenshots lock bench services browser clean
+.PHONY: demo test mutations lint console package screenshots lock bench services browser clean
 
 demo: $(INSTALLED) $(CONSOLE)
 	@$(BIN)/dynalens demo $(ARGS)
@@ -40,6 +40,9 @@ demo: $(INSTALLED) $(CONSOLE)
 test: lint $(SERVICES) $(CONSOLE) browser
 	cd ui && $(NPM) run --silent test
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+
+mutations: $(INSTALLED)
+	$(BIN)/python -m tests.mutations $(ARGS)
 
 lint: $(INSTALLED) $(MODULES)
 	$(BIN)/ruff check .

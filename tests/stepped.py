@@ -20,6 +20,7 @@ from dynalens.pipeline.lane import TargetLane
 from dynalens.position import Copy
 from dynalens.position.sqlite import SqliteStore
 from dynalens.request import Request, RequestKind
+from dynalens.source import Batch
 from dynalens.target import Rejection, Write
 from dynalens.testing.memory import MemorySource, MemoryTarget
 from tests.contract.memory_store import MemoryPositionStore
@@ -169,6 +170,10 @@ class Stepped:
             self.lane.source_failed(cursor.partition, error)
         else:
             self.lane.deliver(cursor.take(batch, clock.now()))
+
+    def apply_page(self, cursor: Cursor, batch: Batch) -> None:
+        """Apply a page that was read before."""
+        self.lane._apply([cursor.take(batch, clock.now())])
 
     def step(self) -> None:
         """Do what a lane does between two batches; a failure drops all that is in memory, and it attaches again."""

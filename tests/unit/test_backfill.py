@@ -187,6 +187,15 @@ def test_a_shard_that_is_gone_before_its_end_is_a_loss() -> None:
     assert losses(replace(situation, stored=stored("shard", DRAINED), memory=marked(DRAINED))) == Loss()
 
 
+def test_a_shard_that_another_worker_has_just_found_is_not_gone() -> None:
+    """Its parent is listed, and so are, for a day, all that it came from."""
+    shards = stored("parent", DRAINED) | stored("child", DRAINED, "parent") | stored("grandchild", READ, "child")
+    marks = {"parent": Mark(5, DRAINED), "child": Mark(5, DRAINED), "grandchild": Mark(5, READ)}
+    situation = replace(STEADY, stored=shards, memory=replace(STEADY.memory, marks=marks), listed=frozenset({"parent"}))
+    assert losses(situation) == Loss()
+    assert losses(replace(situation, listed=frozenset({"another"}))).gaps
+
+
 def test_another_stream_is_one_loss_however_many_shards_went_with_it() -> None:
     situation = replace(STEADY, stream="t", listed=frozenset({"of t"}))
     ((partition, reason),) = reasons(situation)

@@ -118,6 +118,57 @@ def test_a_store_that_knows_less_than_the_target_is_a_gap_to_a_new_worker(shared
     assert (shared.copies()[3], shared.gaps()) == ("live", [])
 
 
+def test_what_was_marked_before_the_draw_is_not_replayed(shared: Shared) -> None:
+    """The holder before goes on until the next one draws, and dies between its mark and its commit."""
+    first = begun(shared)
+    second = shared.worker("w1")
+    shared.put("s1", "a", 1)
+
+    def mark_and_die() -> None:
+        if not shared.target.written["a"]:
+            with armed(failpoint.AFTER_MARK, break_here), pytest.raises(TargetError):
+                first.work()
+
+    with armed(failpoint.BEFORE_DRAW, mark_and_die):
+        second.attach()
+    settle(second)
+    assert shared.is_equal()
+    assert shared.target.written["a"] == 1
+
+
+def test_an_epoch_that_the_target_remembers_is_never_drawn_again(shared: Shared) -> None:
+    begun(shared)
+    remembered = shared.target.recall("Donations").epoch
+    assert remembered == shared.store.counter("Donations")
+    shared.store.restore(Held())
+    shared.worker("w1").attach()
+    assert min(state.epoch for state in shared.store.partitions("Donations")) > remembered
+
+
+def test_nothing_is_committed_before_the_target_confirmed(shared: Shared) -> None:
+    worker = begun(shared)
+    shared.put("s1", "a", 1)
+    shared.target.fail_next(on="apply")
+    with pytest.raises(TargetError):
+        worker.work()
+    settle(worker.attach())
+    assert shared.is_equal()
+
+
+def test_a_child_waits_for_a_parent_that_another_worker_reads(shared: Shared) -> None:
+    begun(shared)
+    shared.put("s2", "a", 1)
+    shared.source.end("s2")
+    shared.source.add_shard("s3", parents=["s2"])
+    shared.put("s3", "a", 2)
+    parents = shared.worker("w1", held={"s2"}, leading=False).attach()
+    children = shared.worker("w2", held={"s3"}, leading=False).attach()
+    settle(children, rounds=2)
+    assert "s3" not in children.attachment.cursors
+    settle(parents, children)
+    assert shared.is_equal()
+
+
 # Losses.
 
 
@@ -210,6 +261,38 @@ def test_a_kept_generation_is_fed_and_readers_can_be_switched_back(shared: Share
     settle(worker)
     assert shared.copies() == {1: "live", 2: "dropped"}
     assert [generation.number for generation in shared.target.recall("Donations").generations] == [1]
+
+
+def test_a_row_of_a_scan_loses_to_a_change_that_came_first(shared: Shared) -> None:
+    worker = begun(shared)
+    shared.ask("rebuild")
+    worker.step()
+    [segment] = [cursor for cursor in worker.attachment.cursors.values() if cursor.partition.kind == "segment"]
+    page = shared.source.scan(shared.copy(2).scan, 1).open(segment.partition, segment.position).read()
+    shared.source.delete("s1", {"id": {"S": "old"}})
+    worker.attachment.cursors.pop(segment.partition.id)
+    worker.work()
+    worker.apply_page(segment, page)
+    settle(worker.attach())
+    assert shared.copies() == {1: "kept", 2: "live"}
+    assert shared.is_equal()
+
+
+def test_readers_are_not_switched_before_the_stream_has_caught_up(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "RECENT_SECONDS", -1.0)
+    worker = begun(shared)
+    shared.source.page_size = 1
+    for n in range(4):
+        shared.put("s1", "a", n)
+    shared.ask("rebuild")
+    seen: list[bytes] = []
+    for _ in range(20):
+        worker.step()
+        seen.append(shared.target.documents("donations").get("a", b""))
+    assert shared.copies() == {1: "kept", 2: "live"}
+    assert seen == sorted(seen), "readers saw an older state after a newer one"
 
 
 def test_a_scan_waits_until_every_worker_has_drawn_under_the_new_list(shared: Shared) -> None:
