@@ -83,6 +83,11 @@ class ScriptedTable:
         self.streams[name] = self.stream
         self.open_shards[name] = keys
 
+    def lineage(self, shard: str) -> list[str]:
+        """Give the shards that a shard came from, oldest first, and itself."""
+        [parents] = [each.parents for each in self.shards if each.id == shard]
+        return [older for parent in parents for older in self.lineage(parent)] + [shard]
+
     def shard_of(self, key: str) -> str:
         """Give the open shard that an item's changes go to."""
         return next(shard for shard, keys in self.open_shards.items() if key in keys)

@@ -77,11 +77,15 @@ class World(ScriptedTable):
         self.notice_all()
 
     def trim(self, shard: str) -> None:
-        """Let a day pass: a shard's records go. Where no position shows that, only the worker's absence does."""
-        self.source.trim(shard)
+        """Let a day pass: a shard's records go, after those of the shards that it came from (assumption 7).
+
+        Where no position shows that, only the worker's absence does.
+        """
+        for older in self.lineage(shard):
+            self.source.trim(older)
+            if self._states().get(older) is None or self._held_mark(older).position == START:
+                self.clock.advance(DAY)
         self.let_replicas_hear()
-        if self._states().get(shard) is None or self._held_mark(shard).position == START:
-            self.clock.advance(DAY)
 
     # Workers.
 
@@ -463,7 +467,8 @@ class World(ScriptedTable):
         """Let a request land; its sender, if it still waits for it, hears that it is confirmed."""
         if request in self.in_flight:
             self.in_flight.remove(request)
-            self.delivered.append(request)
+            if request.writes:  # a mark does not arrive again behind a later one of its session (assumption 4)
+                self.delivered.append(request)
         session = request.session if request.session in self.sessions else None
         there = self.target.recall(TABLE).generations
         writes = [write for write in request.writes if write.generation in there]
@@ -519,7 +524,6 @@ class World(ScriptedTable):
         self.sessions.clear()
         self.decisions.clear()
         self.in_flight = [request for request in self.in_flight if not request.marks]
-        self.delivered = deque((request for request in self.delivered if not request.marks), maxlen=REDELIVERABLE)
 
     def may_go_back(self, snapshot: Snapshot) -> bool:
         """Say whether the target may go back: not if the store forgot what was drawn since, too."""
