@@ -137,9 +137,7 @@ def losses(situation: Situation, judged: Callable[[str], bool] = lambda _partiti
     stored = {id_: state for id_, state in situation.stored.items() if judged(id_)}
     others = _other_streams(situation)
     unreadable = [
-        state
-        for id_, state in stored.items()
-        if id_ in trimmed or is_gone(state, situation.stored, situation.listed)
+        state for id_, state in stored.items() if id_ in trimmed or is_gone(state, situation.stored, situation.listed)
     ]
     taken_back = {id_: state for id_, state in stored.items() if state not in unreadable and _is_lost(state, situation)}
     gone = [state.partition.id for state in unreadable if state.partition.id not in trimmed]

@@ -1,7 +1,7 @@
 """Mutations: patches that break one invariant of `docs/correctness.md` each, and the tests that must notice.
 
-A patch begins with a sentence that says what it breaks, then `Invariant:` with the heading of the page that it is about,
-and `Test:` with the id of each test, or file of tests, that is run; at least one test must fail.
+A patch begins with a sentence that says what it breaks, then `Invariant:` with the heading of the page that it is
+about, and `Test:` with the id of each test, or file of tests, that is run; at least one test must fail.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ class Rules:
     passes_over_what_was_lost: bool = True
     """Positions that the target lost are passed over: old states are not replayed."""
     leaves_old_streams: bool = True
-    """A worker feeds no generation that is fed from a newer stream than its own."""
+    """A worker feeds generations from no other stream than is recorded; whoever leads records a newer one."""
     reminds_the_store: bool = True
     """Generations that the store has forgotten are recorded again by a worker that feeds them."""
 

@@ -10,24 +10,17 @@ which parts of the protocol are kept, so that a test can break one and see what 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import replace
 
-from dynalens.backfill import Loss, Scan, Situation, Wanted, is_gone, losses, plan
-from dynalens.config import CollectionConfig, dump_settings
+from dynalens.backfill import is_gone
 from dynalens.errors import StaleLeaseError, TrimmedError
 from dynalens.partition import START, Partition, Position
-from dynalens.pipeline.generations import Generations
-from dynalens.pipeline.lead import Lead
-from dynalens.position import Commit, Copy, Gap, PartitionState
-from dynalens.request import Request as Asked
-from dynalens.request import RequestKind
+from dynalens.position import Commit, Gap, PartitionState
 from dynalens.source import Batch
-from dynalens.target import NO_MARK, VERSION_BITS, Generation, Mark, Memory, Write, version
-from dynalens.testing.memory import MemoryScan, MemoryTarget
-from tests.contract.memory_store import Held, MemoryPositionStore
+from dynalens.target import NO_MARK, VERSION_BITS, Mark, Memory, Write, version
+from tests.contract.memory_store import Held
+from tests.property.model_lead import COLLECTION, SETTINGS, LedTable, generation_of
 from tests.property.model_rules import (
-    Decision,
     Request,
     Rules,
     Seen,
@@ -37,41 +30,28 @@ from tests.property.model_rules import (
     WentBackError,
     Worker,
 )
-from tests.property.model_table import TABLE, ScriptedTable
+from tests.property.model_table import TABLE
 
-COLLECTION = "donations"
-SETTINGS = CollectionConfig(table=TABLE)
-WANTED = (Wanted(COLLECTION, "1", dump_settings(SETTINGS)),)
 REDELIVERABLE = 6
 DAY = 25 * 3600.0
 ROUNDS = 12
 """A last worker needs a few: a loss found while reading begins another generation."""
 
 
-class World(ScriptedTable):
+class World(LedTable):
     """A table, its streams, a store, a target, and everything under way between them."""
 
     def __init__(self, rules: Rules, *, alone: bool = False) -> None:
-        super().__init__()
-        self.rules = rules
-        self.alone = alone
-        """There is one worker alone."""
-        self.store = MemoryPositionStore(parents_first=rules.parents_first)
-        self.target = MemoryTarget(clock=self.clock)
+        super().__init__(rules, alone=alone)
         self.workers = {name: Worker(name) for name in ("w0", "w1", "w2")}
         self.sessions: list[Session] = []
-        self.decisions: list[Decision] = []
         self.in_flight: list[Request] = []
         self.delivered: deque[Request] = deque(maxlen=REDELIVERABLE)
         self.snapshots: list[Snapshot] = []
         self.backups: list[Held] = []
-        self.scans = 0
-        self.read_at = self.clock()
         self.told = 0
         """The highest epoch that the target was told, as far as it has not gone back since."""
         self.highest_drawn = 0
-        self.seen: dict[str, Seen] = {}
-        """The newest state of each item that readers of a caught-up generation were shown."""
         self.confirmed: dict[str, int] = {}
         """How far each shard was committed."""
         self.notice_all()
@@ -83,7 +63,7 @@ class World(ScriptedTable):
         """
         for older in self.lineage(shard):
             self.source.trim(older)
-            if self._states().get(older) is None or self._held_mark(older).position == START:
+            if self.states_held().get(older) is None or self.held_mark(older).position == START:
                 self.clock.advance(DAY)
         self.let_replicas_hear()
 
@@ -102,7 +82,7 @@ class World(ScriptedTable):
     def approachable(self, worker: Worker) -> list[Partition]:
         """Give the partitions that a worker may go for now."""
         memory = self.target.recall(TABLE)
-        drained = {id_ for id_, state in self._states().items() if self._is_applied(state, memory)}
+        drained = {id_ for id_, state in self.states_held().items() if self._is_applied(state, memory)}
         listed = {shard.id for shard in worker.listed}
         waits = listed - drained if self.rules.parents_first else set()
         shards = [shard for shard in worker.listed if shard.id not in drained and not waits.intersection(shard.parents)]
@@ -113,7 +93,7 @@ class World(ScriptedTable):
 
     def segments(self, worker: Worker) -> list[Partition]:
         """Give the segments of scans that may begin, as far as a worker can tell."""
-        states = self._states()
+        states = self.states_held()
         listed = {shard.id for shard in worker.listed}
         live = [state for state in states.values() if state.partition.kind == "shard" and not state.position.ended]
         if self.rules.waits_for_unlisted_shards:
@@ -125,11 +105,8 @@ class World(ScriptedTable):
             segment
             for copy in self.copies()
             if copy.state == "building" and (lowest > copy.barrier > 0 or not self.rules.draws_before_scanning)
-            for segment in self._scan(copy).discover()
+            for segment in self.scan_of(copy).discover()
         ]
-
-    def _scan(self, copy: Copy) -> MemoryScan:
-        return MemoryScan(self.source, copy.scan, copy.segments, page_size=1)
 
     def approach(self, partition: Partition, worker: Worker) -> Session:
         """Let a worker go for a partition."""
@@ -152,7 +129,7 @@ class World(ScriptedTable):
     def _look(self, session: Session) -> None:
         if self.rules.reminds_the_store:
             self.lead().remind(session.worker.known)
-        session.stored = self._states()
+        session.stored = self.states_held()
         session.step = "recall"
 
     def _recall(self, session: Session) -> None:
@@ -160,14 +137,15 @@ class World(ScriptedTable):
         session.step = "judge"
 
     def _judge(self, session: Session) -> None:
+        self.require_stream(session.worker, leads=False)
         situation = self.situation(session.worker, session.stored, session.memory, session.lost)
-        session.loss = self._losses(situation, session.partition.id)
-        self._record_loss(session.loss)
+        session.loss = self.losses_of(situation, session.partition.id)
+        self.record_loss(session.loss)
         session.lost = ()
         session.step = "pass_over"
 
     def _pass_over(self, session: Session) -> None:
-        self._mark_what_was_lost(session.loss, session.memory)
+        self.pass_over(session.loss, session.memory)
         session.memory = self.target.recall(TABLE)
         session.step = "draw"
 
@@ -185,7 +163,7 @@ class World(ScriptedTable):
 
     def _draw_epoch(self, session: Session) -> tuple[int, Position]:
         shard, target = session.partition.id, self.target.name
-        held = self._states().get(shard)
+        held = self.states_held().get(shard)
         if held is not None and not self.rules.draws_on_acquire:
             return held.epoch, held.position
         remembered = session.memory.epoch if self.rules.draws_over_remembered else 0
@@ -231,9 +209,8 @@ class World(ScriptedTable):
 
     def _enlist(self, session: Session) -> None:
         """Learn which generations are fed: whoever drew above a barrier knows of its generation."""
+        self.require_stream(session.worker, leads=False)
         copies = tuple(copy for copy in self.copies() if copy.state != "kept" or self.rules.feeds_kept_generations)
-        if self.rules.leaves_old_streams and any(copy.stream > session.worker.stream for copy in copies):
-            raise StaleLeaseError("Another stream is captured by now.")
         session.worker.known = session.copies = copies
         for copy in copies:
             self.target.create(generation_of(copy), SETTINGS)
@@ -254,10 +231,11 @@ class World(ScriptedTable):
     def _page(self, session: Session) -> Batch:
         if session.partition.kind == "shard":
             return self.source.open(session.partition, session.position).read()
-        [copy] = [copy for copy in session.copies if session.partition in self._scan(copy).discover()] or [None]
-        if copy is None:
+        filled = [copy for copy in session.copies if session.partition in self.scan_of(copy).discover()]
+        if not filled:
             raise StaleLeaseError("The scan was cancelled.")
-        batch = self._scan(copy).open(session.partition, session.position).read()
+        copy = filled[0]
+        batch = self.scan_of(copy).open(session.partition, session.position).read()
         if copy.consistent and self.rules.scans_consistently:
             return batch
         return replace(batch, changes=self.replica, position=replace(batch.position, ended=True))
@@ -265,11 +243,11 @@ class World(ScriptedTable):
     def _take_page(self, session: Session, batch: Batch) -> None:
         """Count what was read, and make its writes."""
         for change in batch.changes:
-            at, generations = version(session.epoch, session.ordinal), map(generation_of, session.copies)
+            at, copies = version(session.epoch, session.ordinal), session.copies
             if session.partition.kind == "segment":
                 at = 0 if self.rules.scans_at_version_zero else at
-                generations = (generation_of(copy) for copy in session.copies if copy.scan in session.partition.id)
-            session.writes += [Write(generation, change.id, at, change.new, change) for generation in generations]
+                copies = tuple(copy for copy in copies if copy.scan in session.partition.id)
+            session.writes += [Write(generation_of(copy), change.id, at, change.new, change) for copy in copies]
             session.ordinal += 1
         session.position = batch.position
 
@@ -288,178 +266,18 @@ class World(ScriptedTable):
     def _send_mark(self, session: Session) -> None:
         shard, epoch = session.partition.id, session.epoch
         if not self.rules.fences_marks:
-            epoch = max(epoch, self._held_mark(shard).epoch)
+            epoch = max(epoch, self.held_mark(shard).epoch)
         self.in_flight.append(Request(marks={shard: Mark(epoch, session.position)}, session=session))
 
     def _commit(self, session: Session) -> None:
         epoch, shard = session.epoch, session.partition.id
         if not self.rules.fences_commits:
-            epoch = self._states()[shard].epoch
+            epoch = self.states_held()[shard].epoch
         self.store.commit(TABLE, self.target.name, [Commit(shard, epoch, session.position)])
         self.confirmed[shard] = max(self.confirmed.get(shard, 0), session.position.rank)
         session.step = "read"
         if session.position.ended:
             self.drop(session)
-
-    # What the worker that leads decides.
-
-    def lead(self) -> Lead:
-        """Give the product's own decisions."""
-        generations = Generations(TABLE, self.target, self.store)
-        generations.read()
-        return Lead(TABLE, self.target, self.store, self.store, generations, self._new_scan)
-
-    def _new_scan(self, consistent: bool) -> Scan:  # noqa: FBT001 - a callback of one argument
-        self.scans += 1
-        return Scan(f"scan{self.scans}.", 1, consistent)
-
-    def decide(self, worker: Worker) -> Decision:
-        """Let a worker believe that it leads: it asks the store."""
-        decision = Decision(worker)
-        self.decisions.append(decision)
-        return decision
-
-    def advance_decision(self, decision: Decision) -> None:
-        """Let it do its next step; whoever comes second is refused by the store."""
-        try:
-            getattr(self, f"_decide_{decision.step}")(decision)
-        except StaleLeaseError:
-            self.decisions.remove(decision)
-
-    def _decide_look(self, decision: Decision) -> None:
-        if self.rules.reminds_the_store:
-            self.lead().remind(decision.worker.known)
-        decision.stored = self._states()
-        decision.step = "recall"
-
-    def _decide_recall(self, decision: Decision) -> None:
-        decision.memory = self.target.recall(TABLE)
-        decision.step = "record"
-
-    def _decide_record(self, decision: Decision) -> None:
-        situation = self.situation(decision.worker, decision.stored, decision.memory)
-        decision.loss = self._losses(situation)
-        if not self.rules.closes_gaps_by_number:
-            situation = replace(situation, recorded=())
-            decision.loss = replace(decision.loss, gaps=())
-            self.store.close_gaps(TABLE, self.target.name)
-        if not self.rules.drops_what_the_target_dropped:
-            held = situation.memory.generations.union(map(generation_of, self.copies()))
-            situation = replace(situation, memory=replace(situation.memory, generations=held))
-        lead = self.lead()
-        asked = lead._asked("rebuild")
-        situation = replace(situation, rebuild=frozenset(request.collection for request in asked))
-        lead._record(situation, decision.loss, plan(situation, decision.loss, self._new_scan))
-        for request in asked:
-            self.store.save_request(replace(request, state="running"))
-        self.read_at = self.clock()
-        decision.step = "pass_over"
-
-    def _decide_pass_over(self, decision: Decision) -> None:
-        self._mark_what_was_lost(decision.loss, decision.memory)
-        decision.step = "barrier"
-
-    def _decide_barrier(self, decision: Decision) -> None:
-        self.lead()._set_barriers()
-        decision.step = "open"
-
-    def _decide_open(self, decision: Decision) -> None:
-        lead = self.lead()
-        lead.generations.open(leads=True, held=self.target.recall(TABLE).generations)
-        self.decisions.remove(decision)
-
-    def situation(
-        self,
-        worker: Worker,
-        stored: Mapping[str, PartitionState],
-        memory: Memory,
-        lost: tuple[Gap, ...] = (),
-    ) -> Situation:
-        """Give what a worker knows when it judges what was lost."""
-        return Situation(
-            table=TABLE,
-            stream=worker.stream,
-            target=self.target.name,
-            wanted=WANTED,
-            copies=self.store.copies(TABLE, self.target.name),
-            recorded=self.store.gaps(TABLE),
-            memory=memory,
-            stored=stored,
-            listed=frozenset(shard.id for shard in worker.listed),
-            lost=lost,
-            read_at=self.read_at,
-            alone=self.alone,
-            now=self.clock(),
-        )
-
-    def _losses(self, situation: Situation, partition: str = "") -> Loss:
-        """Find what was lost, of one partition or of all."""
-        loss = losses(situation, judged=lambda id_: partition in {"", id_})
-        recorded = [gap for gap in loss.gaps if self.rules.judges_scans or not gap.partition.startswith("scan")]
-        return replace(loss, gaps=tuple(recorded) if self.rules.records_gaps else ())
-
-    def _record_loss(self, loss: Loss) -> None:
-        self.lead().record_loss(loss)
-        self.read_at = self.clock()
-
-    def _mark_what_was_lost(self, loss: Loss, memory: Memory) -> None:
-        forgotten = [state.partition.id for state in loss.forgotten if state.partition.id in memory.marks]
-        passed = loss.passed if self.rules.passes_over_what_was_lost else {}
-        self.target.mark(TABLE, {**{id_: Mark(memory.marks[id_].epoch, START) for id_ in forgotten}, **passed})
-
-    def copies(self) -> list[Copy]:
-        """Give the records of the generations that are fed."""
-        return [copy for copy in self.store.copies(TABLE, self.target.name) if copy.state != "dropped"]
-
-    def finishable(self) -> list[Copy]:
-        """Give the generations that may be served: scanned to the end, and every shard applied up to its tip."""
-        drained = {id_ for id_, state in self._states().items() if state.position.ended}
-        caught_up = self._is_caught_up() or not self.rules.switches_when_caught_up
-        return [
-            copy
-            for copy in self.copies()
-            if copy.state == "building"
-            and caught_up
-            and drained.issuperset(segment.id for segment in self._scan(copy).discover())
-            and generation_of(copy) in self.target.recall(TABLE).generations
-        ]
-
-    def _is_caught_up(self) -> bool:
-        shards = [shard for shard in self.shards if self.streams[shard.id] == self.stream]
-        return all(self._is_at_tip(shard, self._held_mark(shard.id).position) for shard in shards)
-
-    def _is_at_tip(self, shard: Partition, position: Position) -> bool:
-        try:
-            return position.ended or self.source.open(shard, position).read().position == position
-        except TrimmedError:
-            return False
-
-    def finish(self, copy: Copy) -> None:
-        """Let readers see a generation; what they see from now on goes forward."""
-        self.lead().finish(copy)
-        self._read_again()
-
-    def _read_again(self) -> None:
-        served = self._served()
-        rows = self.target.rows(served) if served else {}
-        self.seen = {
-            id_: Seen(int(row.document.fragments["n"]), by_change=row.version > 0)
-            for id_, row in rows.items()
-            if row.document is not None
-        }
-
-    def ask(self, kind: RequestKind) -> None:
-        """Ask for something."""
-        self.store.ask(Asked(table=TABLE, collection=COLLECTION, target=self.target.name, kind=kind))
-
-    def answer(self) -> None:
-        """Let the worker that leads answer what was asked."""
-        self.lead().answer_requests()
-        self._read_again()
-
-    def _served(self) -> Generation | None:
-        live = [generation_of(copy) for copy in self.copies() if copy.state == "live"]
-        return live[-1] if live else None
 
     # The network.
 
@@ -479,7 +297,7 @@ class World(ScriptedTable):
         self.target.apply(writes)
         self.target.mark(TABLE, request.marks)
         self._observe(writes)
-        if session in self.sessions and session is not None and session.step == "hear":
+        if session and session in self.sessions and session.step == "hear":
             session.step = session.then
             request.session = None
         if not self.rules.keeps_tombstones:
@@ -499,7 +317,7 @@ class World(ScriptedTable):
         """Look as a reader: an older state than one that was seen may only be of a batch that was not committed."""
         for write in writes:
             row = self.target.rows(write.generation).get(write.id)
-            shown = write.generation == self._served() and row is not None and row.version == write.version
+            shown = write.generation == self.served() and row is not None and row.version == write.version
             if shown and write.change.sequence_number:
                 self._see(write.id, int(write.change.sequence_number))
 
@@ -542,7 +360,7 @@ class World(ScriptedTable):
 
         A worker that had lost a partition by then must not believe that it holds it again (assumption 3).
         """
-        epochs = {id_: state.epoch for id_, state in self._states().items()}
+        epochs = {id_: state.epoch for id_, state in self.states_held().items()}
         self.sessions = [session for session in self.sessions if epochs.get(session.partition.id) == session.epoch]
         self.store.restore(backup)
 
@@ -560,14 +378,6 @@ class World(ScriptedTable):
         self.delivered.clear()
         self.clock.advance(1)
         self.target.sweep(self.clock())
-
-    # The store and the target, as they are now.
-
-    def _states(self) -> dict[str, PartitionState]:
-        return {state.partition.id: state for state in self.store.partitions(TABLE)}
-
-    def _held_mark(self, partition: str) -> Mark:
-        return self.target.recall(TABLE).marks.get(partition, NO_MARK)
 
     # The end.
 
@@ -615,11 +425,11 @@ class World(ScriptedTable):
 
     def _is_done(self, session: Session) -> bool:
         shard = session.partition.kind == "shard"
-        return session.step == "read" and shard and self._is_at_tip(session.partition, session.position)
+        return session.step == "read" and shard and self.is_at_tip(session.partition, session.position)
 
     def _is_settled(self) -> bool:
         states = [copy.state for copy in self.copies()]
-        return "building" not in states and not self.store.gaps(TABLE) and self._is_caught_up()
+        return "building" not in states and not self.store.gaps(TABLE) and self.is_caught_up()
 
     def assert_ends_well(self) -> None:
         """Let the faults stop, and after that whatever is still under way land: neither leaves a difference."""
@@ -636,8 +446,3 @@ class World(ScriptedTable):
             rows = self.target.rows(generation)
             held = {id_: row.document.json for id_, row in rows.items() if row.document is not None}
             assert held == self.source.documents(), f"{generation} differs from the table"
-
-
-def generation_of(copy: Copy) -> Generation:
-    """Give a generation's name in the target."""
-    return Generation(copy.collection, copy.number)

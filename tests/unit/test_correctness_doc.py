@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from dynalens import failpoint
-from tests.property.test_model_schedules import CASES
 from tests.property.model_rules import Rules
+from tests.property.test_model_schedules import CASES
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "correctness.md"

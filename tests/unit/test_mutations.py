@@ -1,4 +1,4 @@
-"""Every invariant of the page on correctness has a mutation that fits the code; `make mutations` shows that it is noticed."""
+"""Every invariant of the page on correctness has a mutation that fits the code; `make mutations` runs them."""
 
 from __future__ import annotations
 

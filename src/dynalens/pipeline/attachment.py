@@ -105,7 +105,9 @@ class Attachment:
         stored = self._stored()
         self.memory = self.target.recall(self.table.name)
         self._led = self.leases.leads()
-        self._decide(self._situation(stored, lost, read_at))
+        situation = self._situation(stored, lost, read_at)
+        self._require_this_stream(situation.copies)
+        self._decide(situation)
         self.decided = True
         self._draw_for_shards()
         # Read after the draws: whoever drew above a generation's barrier knows of it.
@@ -172,17 +174,24 @@ class Attachment:
             raise DetachedError("a generation is wanted")
 
     def _read_generations(self) -> None:
-        """Learn which generations are fed.
+        """Learn which generations are fed, and refuse to feed them from another stream than the one recorded."""
+        self.generations.read()
+        self._require_this_stream(self.generations.copies())
+
+    def _require_this_stream(self, copies: Iterable[Copy]) -> None:
+        """Refuse to go on while the others capture another stream: one of them has not noticed yet.
+
+        What is left in the older one is older than what the scan of a repair reads; and whoever does not list the
+        shards of the newer one would take them for gone. The worker that leads records the newer one.
 
         Raises:
-            DetachedError: They are fed from a newer stream by now: this worker has not noticed yet that its own one is
-                over, and what is left in it is older than what their scan read.
+            DetachedError: Another stream is recorded, and it is not for this worker to change that.
         """
-        self.generations.read()
+        recorded = {copy.stream for copy in copies if copy.state != "dropped"}
         # The name of a stream ends with the time at which it was enabled ("DescribeStream" in the Amazon DynamoDB API
         # reference: StreamLabel), so that names of one table are ordered.
-        if any(copy.stream > self.table.stream for copy in self.generations.copies()):
-            raise DetachedError(f"another stream of {self.table.name} is captured by now")
+        if any(stream > self.table.stream or not self._led for stream in recorded - {self.table.stream}):
+            raise DetachedError(f"another stream of {self.table.name} is captured by the others")
 
     def _shard_epochs(self) -> list[int]:
         return [cursor.epoch for cursor in self.cursors.values() if cursor.partition.kind == "shard"]

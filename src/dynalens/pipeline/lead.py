@@ -76,8 +76,8 @@ class Lead:
             lost = Generation(copy.collection, copy.number) not in situation.memory.generations
             cancelled = copy.state == "building" and copy.collection in begun
             if cancelled or (lost and copy.state in {"live", "kept"}):
-                # There is nothing left of it, or nothing is to come of it. A store that was taken back may also call one
-                # live that the target has dropped since: fed again it would be kept, and lack all from before.
+                # There is nothing left of it, or nothing is to come of it. A store that was taken back may also call
+                # one live that the target has dropped since: fed again it would be kept, and lack all from before.
                 self.store.save_copy(self.table, dropped(copy))
             elif copy.state != "dropped" and copy.stream != situation.stream:
                 self.store.save_copy(self.table, replace(copy, stream=situation.stream))

@@ -27,9 +27,9 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shared:
     return made
 
 
-def begun(shared: Shared, **leases: object) -> Stepped:
+def begun(shared: Shared) -> Stepped:
     """Make a worker whose first copy is complete."""
-    worker = shared.worker(**leases).attach()
+    worker = shared.worker().attach()
     settle(worker)
     assert shared.is_equal()
     assert shared.copies() == {1: "live"}
@@ -148,9 +148,11 @@ def test_an_epoch_that_the_target_remembers_is_never_drawn_again(shared: Shared)
 def test_nothing_is_committed_before_the_target_confirmed(shared: Shared) -> None:
     worker = begun(shared)
     shared.put("s1", "a", 1)
+    before = (shared.store.partitions("Donations"), shared.target.recall("Donations").marks)
     shared.target.fail_next(on="apply")
     with pytest.raises(TargetError):
         worker.work()
+    assert (shared.store.partitions("Donations"), shared.target.recall("Donations").marks) == before
     settle(worker.attach())
     assert shared.is_equal()
 
@@ -283,12 +285,15 @@ def test_readers_are_not_switched_before_the_stream_has_caught_up(
 ) -> None:
     monkeypatch.setattr(progress, "RECENT_SECONDS", -1.0)
     worker = begun(shared)
-    shared.source.page_size = 1
-    for n in range(4):
-        shared.put("s1", "a", n)
     shared.ask("rebuild")
+    worker.step()
+    shared.source.page_size = 1  # of the stream; the scan has begun with larger pages
+    for number in range(20):
+        shared.put("s1", f"another-{number}")
+    for n in (1, 2):
+        shared.put("s1", "a", n)
     seen: list[bytes] = []
-    for _ in range(20):
+    for _ in range(40):
         worker.step()
         seen.append(shared.target.documents("donations").get("a", b""))
     assert shared.copies() == {1: "kept", 2: "live"}
@@ -325,6 +330,16 @@ def test_a_scan_waits_for_a_shard_that_only_another_worker_lists(shared: Shared)
     assert not leader.attachment.segments
     assert shared.gaps() == []
     assert child.id in {state.partition.id for state in shared.store.partitions("Donations")}
+
+
+def test_whoever_captures_a_newer_stream_waits_for_the_worker_that_leads(shared: Shared) -> None:
+    """The one that leads does not list the new shards yet: it would take them for gone."""
+    leader = begun(shared)
+    other = Stepped(shared, HandedOut("w1", shared.store, leading=False), stream="stream-2")
+    with pytest.raises(DetachedError, match="another stream"):
+        other.attach()
+    settle(leader.attach(), rounds=2)
+    assert (shared.copies(), shared.gaps()) == ({1: "live"}, [])
 
 
 def test_whoever_captures_an_older_stream_feeds_nothing(shared: Shared) -> None:
