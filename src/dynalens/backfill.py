@@ -41,6 +41,11 @@ def scan_of(copy: Copy) -> Scan:
     return Scan(copy.scan, copy.segments, copy.consistent)
 
 
+def segment_ids(scan: Scan) -> list[str]:
+    """Give the ids of a scan's partitions."""
+    return [f"scan-{scan.id}-{segment}" for segment in range(scan.segments)]
+
+
 @dataclass(frozen=True, slots=True)
 class Loss:
     """Changes that a target will not get from the stream any more, and how capture goes on without them.
@@ -140,8 +145,7 @@ class Situation:
         return max((copy.number for copy in self.copies if not self._is_to_be_scanned(copy)), default=0)
 
     def _is_to_be_scanned(self, copy: Copy) -> bool:
-        segments = f"scan-{copy.scan}-"
-        return copy.state == "building" and not any(partition.startswith(segments) for partition in self.stored)
+        return copy.state == "building" and self.stored.keys().isdisjoint(segment_ids(scan_of(copy)))
 
 
 def losses(situation: Situation, judged: Callable[[str], bool] = lambda _partition: True) -> Loss:

@@ -51,7 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # Reads what was written; never touches a source or the pipeline.
     "server": STORES - {"failpoint", "retry"} | {"search", "target"},
     # Puts the parts together: `up` runs worker and server in one process.
-    "runtime": STORES | {"source", "transform", "target", "pipeline", "backfill", "server"},
+    "runtime": STORES | {"source", "transform", "target", "verification", "pipeline", "backfill", "server"},
     # What users test their own pipelines with.
     "testing": STORES | {"source", "transform", "target", "pipeline"},
     # Emulator, made-up data, and the runtime in a process of its own: what `dynalens demo` shows.

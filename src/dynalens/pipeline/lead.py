@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from dynalens import clock, failpoint
-from dynalens.backfill import Loss, Plan, Scan, Situation, dropped, finished, is_above, plan
+from dynalens.backfill import Loss, Plan, Scan, Situation, dropped, finished, is_above, plan, scan_of, segment_ids
 from dynalens.pipeline.generations import Generations
 from dynalens.position import Copy, Gap, PositionStore
 from dynalens.request import Request, RequestState, RequestStore
@@ -96,13 +96,8 @@ class Lead:
             return True
         return bool(plan(situation, Loss(), lambda consistent: Scan("", 1, consistent)).new)
 
-    def finish(self, copy: Copy, segments: Sequence[str]) -> None:
-        """Make a complete generation the one that is served, and feed the one before it no more, unless it is kept.
-
-        Args:
-            copy: Its record.
-            segments: The segments of its scan: how far they were read is forgotten.
-        """
+    def finish(self, copy: Copy) -> None:
+        """Make a complete generation the one that is served, and feed the one before it no more, unless it is kept."""
         generation = Generation(copy.collection, copy.number)
         failpoint.hit(failpoint.BEFORE_SERVE)
         self.target.serve(generation)
@@ -115,11 +110,20 @@ class Lead:
             self.store.save_copy(self.table, replace(older, state="kept") if kept else dropped(older))
         self._end(copy.collection, "rebuild")
         self.settle()
-        if copy.scan not in {other.scan for other in self.generations.building()}:
-            self.store.forget(self.table, self.target.name, segments)
+
+    def _forget_scans(self) -> None:
+        """Forget how far the scans of dropped generations were read; that of others tells whether a part was lost."""
+        copies = self.store.copies(self.table, self.target.name)
+        needed = {copy.scan for copy in copies if copy.state != "dropped"}
+        over = [scan_of(copy) for copy in copies if copy.scan not in needed]
+        segments = {segment for scan in over for segment in segment_ids(scan)}
+        held = {state.partition.id for state in self.store.partitions(self.table) if state.target == self.target.name}
+        if forgotten := sorted(held & segments):
+            self.store.forget(self.table, self.target.name, forgotten)
 
     def settle(self) -> None:
         """Drop what nobody feeds, and close the gaps that newer generations have made up for."""
+        self._forget_scans()
         self.generations.read()
         live = {copy.collection: copy for copy in self.generations.copies() if copy.state == "live"}
         held = self.target.recall(self.table).generations

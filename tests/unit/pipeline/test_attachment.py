@@ -212,7 +212,7 @@ def test_old_states_are_not_replayed_into_a_target_that_lost_its_marks(shared: S
 def test_a_loss_cancels_a_backfill_that_is_under_way(shared: Shared) -> None:
     worker = begun(shared)
     shared.ask("rebuild")
-    settle(worker, rounds=1)
+    settle(worker, rounds=2)
     assert shared.copies() == {1: "live", 2: "building"}
     loses(shared, "s1")
     settle(worker)
@@ -268,7 +268,7 @@ def test_a_kept_generation_is_fed_and_readers_can_be_switched_back(shared: Share
 def test_a_row_of_a_scan_loses_to_a_change_that_came_first(shared: Shared) -> None:
     worker = begun(shared)
     shared.ask("rebuild")
-    worker.step()
+    settle(worker, rounds=2)
     [segment] = [cursor for cursor in worker.attachment.cursors.values() if cursor.partition.kind == "segment"]
     page = shared.source.scan(shared.copy(2).scan, 1).open(segment.partition, segment.position).read()
     shared.source.delete("s1", {"id": {"S": "old"}})
