@@ -18,6 +18,7 @@ from dynalens.dead_letter import DeadLetter, DeadLetterStore
 from dynalens.partition import Partition, Position
 from dynalens.position import Copy, Gap, PartitionState, PositionStore
 from dynalens.report import Report, ReportStore
+from dynalens.request import Request
 from dynalens.server import Backend
 from dynalens.target import (
     Field,
@@ -27,6 +28,8 @@ from dynalens.target import (
     SqlResult,
     StoredDocument,
 )
+from dynalens.verification import Finding, Outcome
+from tests.contract.memory_store import MemoryPositionStore
 from tests.fake_search import FakeSearch
 
 CONFIG = Config(
@@ -269,6 +272,7 @@ class Fakes:
     sql: FakeSql = field(default_factory=FakeSql)
     metrics: FakeMetrics = field(default_factory=FakeMetrics)
     search: FakeSearch = field(default_factory=FakeSearch)
+    requests: MemoryPositionStore = field(default_factory=MemoryPositionStore)
 
     def backend(self, *, targets: bool = True, config: Config = CONFIG) -> Backend:
         """Make the backend; without targets there is none that could answer."""
@@ -285,6 +289,7 @@ class Fakes:
             dashboards={},
             started_at=1_754_550_000.0,
             version="1.2.3",
+            requests=self.requests,
         )
 
 
@@ -312,6 +317,7 @@ def world(now: float) -> Fakes:
     ]
     stores.add(letter(collection="donations", document_id="a@test.com", code="out_of_scale"))
     stores.add(letter(collection="", document_id="", code="undecodable", record=b'"whatever it was"'))
+    fakes.requests.ask(verified())
     fakes.documents.put(
         "donations", "a@test.com", b'{"email":"a@test.com","amount":10.50,"tags":["x"]}', b'{"tags":"SS"}'
     )
@@ -373,6 +379,30 @@ def report(  # noqa: PLR0913 - what a worker may say
 
 def state(partition: str, target: str, position: Position) -> PartitionState:
     return PartitionState(Partition(partition), target, 1 << 20, position)
+
+
+def verified() -> Request:
+    """Make a request for a comparison that has ended: one document was stale, and is repaired."""
+    outcome = Outcome(
+        scanned=50_000,
+        walked=50_000,
+        looked_up=3,
+        stale=Finding(1, ("a@test.com",)),
+        bytes_read=12_000_000,
+        read_units=1500.5,
+        complete=True,
+    )
+    return Request(
+        table="Donations",
+        collection="donations",
+        target="sql",
+        kind="verify",
+        state="done",
+        options='{"sample": 1.0, "rate": 1000.0, "repair": true}',
+        outcome=outcome.as_json(repaired=1, items=50_000),
+        asked_at=1_754_550_000.0,
+        changed_at=1_754_550_120.0,
+    )
 
 
 def letter(*, collection: str, document_id: str, code: str, record: bytes = b'{"eventName":"INSERT"}') -> DeadLetter:

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from dynalens.backfill import Scan, Wanted
-from dynalens.change import Typed
+from dynalens.change import Change, Document, Typed, render
 from dynalens.config import CollectionConfig, dump_settings
+from dynalens.partition import START
 from dynalens.pipeline import SoleLeases, Table, TablePipeline
 from dynalens.position.sqlite import SqliteStore
 from dynalens.report import Report
@@ -20,6 +21,27 @@ from dynalens.testing.memory import MemorySource
 
 IMPATIENT = RetryPolicy(base_seconds=0.01, cap_seconds=0.05, attempts=1_000_000, total_seconds=3600.0)
 DONATIONS = {"donations": CollectionConfig(table="Donations")}
+
+
+class MemoryTable:
+    """The table's side of a comparison, over a source in memory."""
+
+    read_units = 0.0
+
+    def __init__(self, source: MemorySource) -> None:
+        self._source = source
+
+    def pages(self) -> Iterator[Sequence[Change]]:
+        scan = self._source.scan("verification")
+        for segment in scan.discover():
+            batch = scan.open(segment, START).read()
+            while batch.changes:
+                yield batch.changes
+                batch = scan.open(segment, batch.position).read()
+
+    def items(self, keys: Mapping[str, Mapping[str, Typed]], /) -> dict[str, Document]:
+        items = {id_: self._source.item(key) for id_, key in keys.items()}
+        return {id_: render(item) for id_, item in items.items() if item is not None}
 
 
 @dataclass(frozen=True)
@@ -57,7 +79,8 @@ class Bench:
             store=self.store,
             requests=self.store,
             leases=SoleLeases(self.source.table, self.store, f"worker-{id(object())}"),
-            others_caught_up=lambda _target: True,
+            other_reports=lambda _target: [],
+            reader=lambda _stop: MemoryTable(self.source),
             dead_letters=self.store,
             fetch=self._fetch,
             segments=self.segments,

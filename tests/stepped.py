@@ -24,7 +24,7 @@ from dynalens.source import Batch
 from dynalens.target import Rejection, Write
 from dynalens.testing.memory import MemorySource, MemoryTarget
 from tests.contract.memory_store import MemoryPositionStore
-from tests.pipelines import IMPATIENT
+from tests.pipelines import IMPATIENT, MemoryTable
 
 TABLE = "Donations"
 WANTED = Wanted("donations", "1", dump_settings(CollectionConfig(table=TABLE)))
@@ -130,7 +130,8 @@ class Stepped:
             store=shared.store,
             requests=shared.store,
             leases=leases,
-            others_caught_up=lambda _target: True,
+            other_reports=lambda _target: [],
+            reader=lambda _stop: MemoryTable(source),
             dead_letters=SqliteStore(shared.folder / f"{leases.owner}.db"),
             fetch=source.item,
             segments=1,

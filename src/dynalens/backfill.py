@@ -17,6 +17,15 @@ from dynalens.target import NO_MARK, Generation, Mark, Memory
 STREAM_RETENTION_SECONDS = 24 * 3600.0
 """How long a stream keeps its records ("Change data capture for DynamoDB Streams")."""
 
+ANOTHER_STREAM = "the table's stream is another one than before: it was turned off and on, or the table created anew"
+SHARD_GONE = "the shard is gone from the stream before it was read to its end"
+TARGET_LOST = "the target no longer holds what it confirmed"
+STORE_LOST = "the position store no longer holds what it recorded: was it deleted, or is it another one?"
+UNREAD = "the stream was not read for longer than it keeps its records, 24 hours"
+LATE = "the stream listed the shard only after its children had been read"
+GAP_REASONS = (ANOTHER_STREAM, SHARD_GONE, TARGET_LOST, STORE_LOST, UNREAD, LATE)
+"""Why changes are lost, beside what reading a shard meets; `docs/runbook.md` has a section for each."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scan:
@@ -39,11 +48,13 @@ class Loss:
     Attributes:
         gaps: What was lost, as it is recorded.
         forgotten: Positions that nothing can be read from any more: their shards are read from TRIM_HORIZON, or never.
+        abandoned: Shards that are not read, though they are there: their children have been read already.
         passed: The target's marks, raised to what the store knows: old states are not replayed.
     """
 
     gaps: tuple[Gap, ...] = ()
     forgotten: tuple[PartitionState, ...] = ()
+    abandoned: tuple[Partition, ...] = ()
     passed: Mapping[str, Mark] = field(default_factory=dict)
 
 
@@ -83,7 +94,7 @@ class Situation:
         recorded: The gaps that are recorded already.
         memory: What the target itself remembers, asked after the positions were read.
         stored: The positions in the store, by partition id.
-        listed: Ids of the shards that the stream lists.
+        shards: The shards that the stream lists.
         lost: Gaps found while reading.
         read_at: When the stream was last read for the target, epoch seconds; 0.0 when nobody knows.
         alone: There is one worker alone: a drained shard without children can be read again.
@@ -100,7 +111,7 @@ class Situation:
     recorded: Sequence[Gap] = ()
     memory: Memory
     stored: Mapping[str, PartitionState]
-    listed: frozenset[str] = frozenset()
+    shards: Sequence[Partition] = ()
     lost: Sequence[Gap]
     read_at: float
     alone: bool = True
@@ -122,8 +133,15 @@ class Situation:
         )
 
     def newest_number(self) -> int:
-        """Give the highest number of a generation of any collection."""
-        return max((copy.number for copy in self.copies), default=0)
+        """Give the highest number of a generation, of any collection, that a loss found now may have come too late for.
+
+        One whose scan has not begun will read what the lost changes left behind.
+        """
+        return max((copy.number for copy in self.copies if not self._is_to_be_scanned(copy)), default=0)
+
+    def _is_to_be_scanned(self, copy: Copy) -> bool:
+        segments = f"scan-{copy.scan}-"
+        return copy.state == "building" and not any(partition.startswith(segments) for partition in self.stored)
 
 
 def losses(situation: Situation, judged: Callable[[str], bool] = lambda _partition: True) -> Loss:
@@ -136,44 +154,43 @@ def losses(situation: Situation, judged: Callable[[str], bool] = lambda _partiti
     trimmed = {gap.partition for gap in situation.lost}
     stored = {id_: state for id_, state in situation.stored.items() if judged(id_)}
     others = _other_streams(situation)
-    unreadable = [
-        state for id_, state in stored.items() if id_ in trimmed or is_gone(state, situation.stored, situation.listed)
-    ]
+    listed = {shard.id for shard in situation.shards}
+    unreadable = [state for id_, state in stored.items() if id_ in trimmed or is_gone(state, situation.stored, listed)]
     taken_back = {id_: state for id_, state in stored.items() if state not in unreadable and _is_lost(state, situation)}
     gone = [state.partition.id for state in unreadable if state.partition.id not in trimmed]
     gaps = [replace(gap, generation=situation.newest_number()) for gap in situation.lost]
     # A shard that went with its stream is no loss of its own.
-    gaps += [situation.gap(other, _ANOTHER_STREAM) for other in others]
-    gaps += [situation.gap(partition, _SHARD_GONE) for partition in gone if not others]
-    gaps += [situation.gap(partition, _TARGET_LOST) for partition in taken_back]
+    gaps += [situation.gap(other, ANOTHER_STREAM) for other in others]
+    gaps += [situation.gap(partition, SHARD_GONE) for partition in gone if not others]
+    gaps += [situation.gap(partition, TARGET_LOST) for partition in taken_back]
+    late = [shard for shard in situation.shards if judged(shard.id) and _is_late(shard, situation)]
+    gaps += [situation.gap(shard.id, LATE) for shard in late]
+    gaps += [situation.gap(segment, TARGET_LOST) for segment in _scans_taken_back(situation)]
     if _is_unknown_to_store(situation):
-        gaps.append(situation.gap(situation.stream, _STORE_LOST))
+        gaps.append(situation.gap(situation.stream, STORE_LOST))
     gaps += _absence(situation)
     passed = {id_: Mark(state.epoch, state.position) for id_, state in taken_back.items()}
-    return Loss(tuple(gaps), tuple(unreadable), passed)
-
-
-_ANOTHER_STREAM = "the table's stream is another one than before: it was turned off and on, or the table created anew"
-_SHARD_GONE = "the shard is gone from the stream before it was read to its end"
-_TARGET_LOST = "the target no longer holds what it confirmed"
-_STORE_LOST = "the position store no longer holds what it recorded: was it deleted, or is it another one?"
-_UNREAD = "the stream was not read for longer than it keeps its records, 24 hours"
+    return Loss(tuple(gaps), tuple(unreadable), tuple(late), passed)
 
 
 def is_gone(state: PartitionState, stored: Mapping[str, PartitionState], listed: Collection[str]) -> bool:
-    """Say whether the stream no longer lists a shard that was not read to its end.
+    """Say whether the stream no longer lists a shard that was not read to its end (see `is_listed`)."""
+    unread = state.partition.kind == "shard" and not state.position.ended
+    return unread and not is_listed(state.partition, stored, listed)
+
+
+def is_listed(shard: Partition, stored: Mapping[str, PartitionState], listed: Collection[str]) -> bool:
+    """Say whether the stream lists a shard, or did not list it yet when this worker asked last.
 
     A shard that another worker has just found may not be listed here yet. The shards that it came from are then: they
     were closed when it was opened, and a closed shard stays for a day.
 
     Args:
-        state: The shard.
+        shard: The shard.
         stored: The positions in the store, by partition id.
         listed: Ids of the shards that the stream listed when this worker asked last.
     """
-    if state.partition.kind != "shard" or state.position.ended:
-        return False
-    return _lineage(state.partition, stored).isdisjoint(listed)
+    return not _lineage(shard, stored).isdisjoint(listed)
 
 
 def _lineage(shard: Partition, stored: Mapping[str, PartitionState]) -> set[str]:
@@ -199,19 +216,46 @@ def _is_unknown_to_store(situation: Situation) -> bool:
 
 def _is_lost(state: PartitionState, situation: Situation) -> bool:
     """Say whether the store knows a position that the target cannot be replayed to: confirmed writes are gone."""
-    mark = situation.memory.marks.get(state.partition.id, NO_MARK)
-    if state.position == START or mark.epoch > state.epoch:
-        # Nothing was confirmed, or the store has gone back to before the session that the mark is of.
+    if state.position == START:
         return False
-    if mark.position == START:
+    mark = situation.memory.marks.get(state.partition.id, NO_MARK).position
+    if mark == START:
         # Going back to the start is no replay: what the stream has trimmed since would be skipped without a word.
         return True
-    if mark.position.ended or not state.position.ended:
+    if mark.ended or not state.position.ended:
         return False
-    # A drained parent that the target took back cannot be replayed under its children, whose epochs are older; and
-    # nobody reads the segments of a scan again whose generation is complete.
+    # A drained parent that the target took back cannot be replayed under its children, whose epochs are older.
     has_children = any(state.partition.id in other.partition.parents for other in situation.stored.values())
-    return has_children or not situation.alone or state.partition.kind == "segment"
+    return has_children or not situation.alone
+
+
+def _scans_taken_back(situation: Situation) -> list[str]:
+    """Give segments of complete scans that the target does not hold to their end: nobody reads them again."""
+    held = situation.memory.generations
+    complete = [
+        copy
+        for copy in _newest(situation)
+        if copy.state != "building" and Generation(copy.collection, copy.number) in held
+    ]
+    segments = {f"scan-{copy.scan}-{number}" for copy in complete for number in range(copy.segments)}
+    marks = situation.memory.marks
+    return sorted(segment for segment in segments if not marks.get(segment, NO_MARK).position.ended)
+
+
+def _is_late(shard: Partition, situation: Situation) -> bool:
+    return is_late(shard, situation.shards, situation.stored, situation.memory)
+
+
+def is_late(
+    shard: Partition, shards: Sequence[Partition], stored: Mapping[str, PartitionState], memory: Memory
+) -> bool:
+    """Say whether a child of a shard was begun while the list of shards did not show the shard itself.
+
+    Its changes are older than the child's, and would have higher versions.
+    """
+    if shard.id in stored or shard.id in memory.marks:
+        return False
+    return any(shard.id in other.parents and other.id in stored for other in shards)
 
 
 def _other_streams(situation: Situation) -> list[str]:
@@ -231,7 +275,7 @@ def _absence(situation: Situation) -> list[Gap]:
     kept_since = situation.now - STREAM_RETENTION_SECONDS
     if not situation.stored or read_at >= kept_since:
         return []
-    return [situation.gap(situation.stream, _UNREAD, since=read_at, until=kept_since)]
+    return [situation.gap(situation.stream, UNREAD, since=read_at, until=kept_since)]
 
 
 def plan(situation: Situation, loss: Loss, new_scan: Callable[[bool], Scan]) -> Plan:

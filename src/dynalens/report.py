@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
+
+FRESH_SECONDS = 10.0
+"""Reports younger than this are those of workers that work now: each writes one a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,3 +64,50 @@ class ReportStore(ReportReader, Protocol):
     def save_report(self, report: Report) -> None:
         """Replace the report of its table, target and worker."""
         ...
+
+
+def merged(reports: Iterable[Report], now: float) -> list[Report]:
+    """Give one report for each table and target: what its workers say together, or what was said last.
+
+    Args:
+        reports: Those of all workers, the ones that are gone too.
+        now: Epoch seconds.
+    """
+    groups: dict[tuple[str, str], list[Report]] = {}
+    for report in sorted(reports, key=lambda report: report.worker):
+        groups.setdefault((report.table, report.target), []).append(report)
+    return [
+        _together([report for report in group if now - report.written_at < FRESH_SECONDS] or _newest(group))
+        for group in groups.values()
+    ]
+
+
+def _newest(group: Sequence[Report]) -> Sequence[Report]:
+    return [max(group, key=lambda report: report.written_at)]
+
+
+def _together(group: Sequence[Report]) -> Report:
+    first = group[0]
+    if len(group) == 1:
+        return first
+    failed = next((report for report in group if report.error_code), first)
+    return replace(
+        first,
+        worker="",
+        written_at=max(report.written_at for report in group),
+        started_at=min(report.started_at for report in group),
+        # Every shard counts: it was all read when the last of them had read its part.
+        polled_at=min(report.polled_at for report in group),
+        confirmed_at=max(report.confirmed_at for report in group),
+        waiting_since=min((report.waiting_since for report in group if report.waiting_since), default=0.0),
+        waiting=sum(report.waiting for report in group),
+        applied_at=max(report.applied_at for report in group),
+        behind_seconds=max(report.behind_seconds for report in group),
+        caught_up=all(report.caught_up for report in group),
+        scanned=sum(report.scanned for report in group),
+        scan_total=max(report.scan_total for report in group),
+        confirmed=sum(report.confirmed for report in group),
+        error_code=failed.error_code,
+        error_message=failed.error_message,
+        error_hint=failed.error_hint,
+    )

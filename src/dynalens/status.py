@@ -17,6 +17,10 @@ Phase = Literal["backfilling", "streaming", "stalled", "gap", "rebuilding"]
 STALLED_AFTER_SECONDS = 10.0
 """No successful poll, or records read and none confirmed, for this long: stalled."""
 
+WORKER_SILENT = "worker_silent"
+"""Error code of a worker that has not reported, or not for `STALLED_AFTER_SECONDS`."""
+_START = "Start it: dynalens up. If it runs, its log says why it is silent."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectionStatus:
@@ -26,12 +30,18 @@ class CollectionStatus:
     target: str
     table: str
     phase: Phase
+    stalled: bool
+    """Nothing moves, also where the phase tells of a gap instead."""
     ready: bool
     """The first copy is complete: this target can answer for this collection."""
     caught_up: bool
     generation: int
     progress: float
     """Share of the running scan that is done, 0.0 to 1.0; 1.0 without one."""
+    scanned: int
+    """Rows of the running scan that are applied; 0 without one."""
+    scan_total: int
+    """Rows that the running scan may read: the service's estimate, up to six hours old; 0 without a scan."""
     lag_seconds: float
     waiting: int
     dead_letters: int
@@ -67,24 +77,38 @@ def collection_status(  # noqa: PLR0913 - three names, and what the stores hold 
         phase = "stalled"
     if gaps:
         phase = "gap"
+    code, message, hint = _error(report, now)
     served = max((copy.number for copy in live or building), default=0)
     return CollectionStatus(
         collection=collection,
         target=target,
         table=table,
         phase=phase,
+        stalled=stalled,
         ready=bool(live),
         caught_up=report is not None and report.caught_up and not stalled and not building and not gaps,
         generation=served,
         progress=_progress(report) if building else 1.0,
+        scanned=report.scanned if report and building else 0,
+        scan_total=report.scan_total if report and building else 0,
         lag_seconds=_lag(report, now),
         waiting=report.waiting if report else 0,
         dead_letters=dead_letters,
         gaps=tuple(gaps),
-        error_code=report.error_code if report else "",
-        error_message=report.error_message if report else "no worker has reported yet",
-        error_hint=report.error_hint if report else "Start one: dynalens up",
+        error_code=code,
+        error_message=message,
+        error_hint=hint,
     )
+
+
+def _error(report: Report | None, now: float) -> tuple[str, str, str]:
+    """Give code, message and hint of what is wrong now: a silent worker's own last error may be over."""
+    if report is None:
+        return WORKER_SILENT, "No worker has reported yet.", _START
+    silent = now - report.written_at
+    if silent > STALLED_AFTER_SECONDS:
+        return WORKER_SILENT, f"The worker last reported {silent:.0f} s ago.", _START
+    return report.error_code, report.error_message, report.error_hint
 
 
 def _stalled(report: Report, now: float) -> bool:

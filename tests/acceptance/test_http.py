@@ -58,8 +58,28 @@ def test_readyz_names_what_is_not_ready(shared: Running) -> None:
     answer = shared.client.get("/readyz")
     refused(answer, 503, "not_ready")
     assert answer.json()["reasons"] == [
-        {"collection": "users", "target": "sql", "phase": "backfilling", "reason": "40% of the first copy done"}
+        {
+            "collection": "users",
+            "target": "sql",
+            "phase": "backfilling",
+            "reason": "400 of about 1,000 rows of the first copy are done.",
+            "hint": "",
+        }
     ]
+
+
+def test_readyz_says_all_that_is_known_of_why(served: Running, fakes: Fakes) -> None:
+    fakes.stores.open_gaps.append(Gap("CrmMaster", "sql", "shardId-1", 0.0, 2.0, "records were trimmed", 3.0))
+    failed = report("CrmMaster", "sql", time.time(), scanned=400, scan_total=1_000, waiting=7, behind_seconds=90)
+    error = {"error_code": "target", "error_message": "The disk is full.", "error_hint": "Free some space."}
+    fakes.stores.saved_reports = [replace(failed, **error)]  # type: ignore[arg-type]
+    [reason] = [reason for reason in served.client.get("/readyz").json()["reasons"] if reason["collection"] == "users"]
+    assert reason["phase"] == "gap"
+    assert reason["hint"] == "Free some space."
+    assert reason["reason"] == (
+        "Changes from an unknown time to 1970-01-01T00:00:02Z were lost: records were trimmed. The disk is full. "
+        "400 of about 1,000 rows of the first copy are done. 7 changes wait, 90.0 s behind."
+    )
 
 
 def test_readyz_says_yes_once_every_first_copy_is_complete(served: Running, fakes: Fakes) -> None:
@@ -91,20 +111,28 @@ def test_a_worker_that_went_silent_is_stalled(served: Running, fakes: Fakes) -> 
         (entry["collection"], entry["target"]): (entry["phase"], entry["error"])
         for entry in served.client.get("/api/v1/status").json()["collections"]
     }
-    assert phases["donations", "sql"] == ("stalled", None)
-    assert phases["donations", "metrics"][1]["message"] == "no worker has reported yet"
+    phase, error = phases["donations", "sql"]
+    assert (phase, error["code"], error["message"]) == (
+        "stalled",
+        "worker_silent",
+        "The worker last reported 60 s ago.",
+    )
+    assert phases["donations", "metrics"][1]["message"] == "No worker has reported yet."
 
 
 def test_status_tells_all_of_every_collection_and_target(shared: Running) -> None:
     status = shared.client.get("/api/v1/status").json()
     assert (status["version"], status["started_at"], status["dead_letters"]) == ("1.2.3", 1754550000.0, 2)
-    assert status["positions"] == [{"table": "Donations", "target": "sql", "partition": "shardId-2", "position": "111"}]
+    assert status["positions"] == [
+        {"table": "Donations", "target": "sql", "partition": "shardId-2", "kind": "shard", "position": "111"}
+    ]
     sql, search, metrics, users, users_searched = status["collections"]
     assert (sql["phase"], sql["ready"], sql["documents"], sql["dead_letters"]) == ("streaming", True, 1, 0)
     assert (metrics["target"], metrics["documents"], metrics["dead_letters"]) == ("metrics", None, 1)
     assert (metrics["caught_up"], metrics["waiting"]) == (False, 10)
     assert metrics["lag_seconds"] >= 2.5
     assert (users["phase"], users["progress"], users["ready"]) == ("backfilling", 0.4, False)
+    assert (users["scanned"], users["scan_total"], users["stalled"]) == (400, 1_000, False)
     assert (search["target"], search["phase"], search["documents"]) == ("search", "streaming", 1)
     assert (users_searched["target"], users_searched["ready"], users_searched["documents"]) == ("search", True, 0)
 
@@ -455,7 +483,7 @@ def test_a_redrive_asked_for_wrongly(body: dict[str, Any], shared: Running) -> N
 def test_a_plain_page_lists_every_route_and_loads_nothing(shared: Running) -> None:
     page = shared.client.get("/api").text
     paths = shared.client.get("/openapi.json").json()["paths"]
-    assert len(paths) == 22
+    assert len(paths) == 24
     assert all(f"<code>{path}</code>" in page for path in paths)
     assert "src=" not in page
     assert "http" not in page

@@ -74,7 +74,7 @@ def exactly(text: str) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def test_the_page_has_examples() -> None:
-    assert len(EXAMPLES) == PAGE.count("```sh\n") == PAGE.count("\ncurl ") == 16
+    assert len(EXAMPLES) == PAGE.count("```sh\n") == PAGE.count("\ncurl ") == 18
 
 
 @pytest.mark.parametrize(
@@ -102,6 +102,7 @@ def test_every_limit_on_the_page_is_the_one_that_holds() -> None:
         f"depth of a body ({limits.JSON_DEPTH})",
         f"length of a query ({limits.SQL_CHARACTERS:,})",
         f"what one viewer may watch ({limits.TOPICS_PER_VIEWER})",
+        f"Of one table {limits.REQUESTS_OPEN} requests may wait",
         f"every {limits.HEARTBEAT_SECONDS:g} s",
         f"nothing for {limits.STUCK_SECONDS:g} s",
         f"{limits.VIEWERS:,} viewers",

@@ -1,4 +1,4 @@
-"""Opens each implementation of a contract in a folder of its own."""
+"""Opens each implementation of a contract in a folder, or in a table, of its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import pytest
 
 from dynalens.target import Target
 from tests.contract.implementations import IMPLEMENTATIONS, Subject, open_generation
+from tests.contract.stores import StoreTable
 from tests.contract.writing import FIRST
+from tests.services.dynamodb_local import DynamoDBLocal
 
 
 @pytest.fixture(params=IMPLEMENTATIONS)
@@ -25,3 +27,11 @@ def target(subject: Subject) -> Target:
     """The implementation's target, serving one empty generation of `donations`."""
     open_generation(subject.target, FIRST)
     return subject.target
+
+
+@pytest.fixture(scope="session")
+def store_table(dynamodb_local: DynamoDBLocal) -> Iterator[StoreTable]:
+    """One store's table on DynamoDB Local; every test leaves it empty."""
+    table = StoreTable(dynamodb_local)
+    yield table
+    table.delete()

@@ -107,6 +107,8 @@ class MemoryPositionStore:
         with self._lock:
             for partition in partitions:
                 self._forget((table, partition, target))
+                if not any(key[:2] == (table, partition) for key in self._held.positions):
+                    self._held.leases.pop((table, partition), None)
 
     def copies(self, table: str, target: str) -> list[Copy]:
         with self._lock:

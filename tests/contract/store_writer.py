@@ -1,6 +1,6 @@
-"""A process that writes to a SQLite store until it is killed: it says on stdout what was stored.
+"""A process that writes to a store until it is killed: it says on stdout what was stored.
 
-`python -m tests.contract.store_writer FILE`
+`python -m tests.contract.store_writer URL FOLDER`, where the URL is empty for the local store in the folder.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from dynalens.config import SourceConfig, store_location
 from dynalens.dead_letter import DeadLetter
 from dynalens.partition import Partition, Position
 from dynalens.position import Commit
+from dynalens.position.dynamodb import DynamoStore
 from dynalens.position.sqlite import SqliteStore
 from dynalens.report import Report
 
@@ -48,9 +50,14 @@ def letter(rank: int) -> DeadLetter:
     )
 
 
+def open_store(url: str, folder: Path) -> DynamoStore | SqliteStore:
+    """Open the store of a URL, or the local one of a folder."""
+    return DynamoStore(store_location(url, SourceConfig())) if url else SqliteStore(folder / "state.db")
+
+
 def main() -> None:
     """Draw for every partition, store a letter and a report, commit all, say so; and again."""
-    store = SqliteStore(Path(sys.argv[1]))
+    store = open_store(sys.argv[1], Path(sys.argv[2]))
     for rank in itertools.count(1):
         commits = []
         for partition in PARTITIONS:
@@ -63,9 +70,9 @@ def main() -> None:
         print(rank, commits[-1].epoch, flush=True)  # noqa: T201 - the parent reads it
 
 
-def killed_after(steps: int, file: Path) -> Step:
+def killed_after(steps: int, url: str, folder: Path) -> Step:
     """Run this module until it has said a number of steps, kill it, and give the last one that it said."""
-    command = [sys.executable, "-m", "tests.contract.store_writer", str(file)]
+    command = [sys.executable, "-m", "tests.contract.store_writer", url, str(folder)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout is not None
         try:

@@ -2,40 +2,54 @@
 
 from __future__ import annotations
 
+import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from dynalens.dead_letter import DeadLetter
-from dynalens.position.sqlite import SqliteStore
 from dynalens.report import Report
 from tests.contract.store_writer import letter
+from tests.contract.stores import FULL_STORES, FullStore, full_opener
 from tests.contract.together import together
 
 LETTER = letter(1)
 
 
+Open = Callable[[], FullStore]
+
+
+@pytest.fixture(params=FULL_STORES)
+def reopen(request: pytest.FixtureRequest) -> Iterator[Open]:
+    """Open the same store, once more each time; what was opened is closed at the end."""
+    open_one = full_opener(request, request.param)
+    opened: list[FullStore] = []
+
+    def open_again() -> FullStore:
+        opened.append(open_one())
+        return opened[-1]
+
+    yield open_again
+    for each in opened:
+        each.close()
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
+def store(reopen: Open) -> FullStore:
     """An empty store."""
-    opened = SqliteStore(tmp_path / "positions.db")
-    yield opened
-    opened.close()
+    return reopen()
 
 
 @pytest.fixture
-def beside(store: SqliteStore, tmp_path: Path) -> Iterator[SqliteStore]:
+def beside(store: FullStore, reopen: Open) -> FullStore:
     """The same store, as the server or the command line opens it beside the worker."""
     assert store.letters() == []
-    opened = SqliteStore(tmp_path / "positions.db")
-    yield opened
-    opened.close()
+    return reopen()
 
 
-def only(store: SqliteStore) -> DeadLetter:
+def only(store: FullStore) -> DeadLetter:
     [held] = store.letters()
     return held
 
@@ -43,7 +57,7 @@ def only(store: SqliteStore) -> DeadLetter:
 # Dead letters.
 
 
-def test_a_letter_is_kept_whole(store: SqliteStore) -> None:
+def test_a_letter_is_kept_whole(store: FullStore) -> None:
     odd = replace(
         LETTER,
         document_id="it's \U0001f701",
@@ -61,7 +75,17 @@ def test_a_letter_is_kept_whole(store: SqliteStore) -> None:
     assert store.letter(held.number + 1) is None
 
 
-def test_letters_are_listed_oldest_first(store: SqliteStore) -> None:
+def test_a_record_of_any_size_is_kept_whole(store: FullStore) -> None:
+    """Two images of 400 KB that nothing compresses, in base64: more than one item holds."""
+    records = [random.Random(size).randbytes(size) for size in (0, 256 * 1024, 1_100_000)]  # noqa: S311 - no secret
+    letters = [replace(letter(rank), record=record) for rank, record in enumerate(records)]
+    store.add([*letters, replace(letters[2], target="search")])
+    assert [each.record for each in store.letters()] == [*records, records[2]]
+    store.add([replace(letters[2], record=records[1])])
+    assert [each.record for each in store.letters()] == [*records[:2], records[1], records[2]]
+
+
+def test_letters_are_listed_oldest_first(store: FullStore) -> None:
     store.add([letter(rank) for rank in (3, 1)])
     store.add([letter(2)])
     held = store.letters()
@@ -70,7 +94,7 @@ def test_letters_are_listed_oldest_first(store: SqliteStore) -> None:
     assert store.letters(limit=2) == held[:2]
 
 
-def test_letters_are_listed_by_state_and_collection(store: SqliteStore) -> None:
+def test_letters_are_listed_by_state_and_collection(store: FullStore) -> None:
     store.add([letter(1), letter(2), replace(letter(3), collection="refunds")])
     first = store.letters()[0]
     store.request_redrive([first.number])
@@ -81,14 +105,14 @@ def test_letters_are_listed_by_state_and_collection(store: SqliteStore) -> None:
     assert store.letters(state="done") == []
 
 
-def test_letters_are_listed_by_table_and_target(store: SqliteStore) -> None:
+def test_letters_are_listed_by_table_and_target(store: FullStore) -> None:
     store.add([letter(1), replace(letter(2), target="search"), replace(letter(3), table="Others")])
     assert [each.document_id for each in store.letters(target="search")] == ["key-2"]
     assert [each.document_id for each in store.letters(table="Others", limit=1)] == ["key-3"]
     assert store.letters(table="Others", target="search") == []
 
 
-def test_the_same_change_is_stored_once_for_each_target_and_collection(store: SqliteStore) -> None:
+def test_the_same_change_is_stored_once_for_each_target_and_collection(store: FullStore) -> None:
     others = [
         replace(LETTER, target="metrics"),
         replace(LETTER, collection="refunds"),
@@ -101,7 +125,7 @@ def test_the_same_change_is_stored_once_for_each_target_and_collection(store: Sq
     assert len(store.letters()) == 5
 
 
-def test_a_change_refused_again_takes_its_newest_version(store: SqliteStore) -> None:
+def test_a_change_refused_again_takes_its_newest_version(store: FullStore) -> None:
     """Replayed, the changes before it have higher versions too: with its old one, a redrive would lose to them."""
     store.add([LETTER])
     number = only(store).number
@@ -113,7 +137,7 @@ def test_a_change_refused_again_takes_its_newest_version(store: SqliteStore) -> 
 
 
 @pytest.mark.parametrize("settled", ["redrive", "done"])
-def test_a_change_refused_again_waits_again(store: SqliteStore, settled: str) -> None:
+def test_a_change_refused_again_waits_again(store: FullStore, settled: str) -> None:
     store.add([LETTER])
     store.request_redrive(None)
     if settled == "done":
@@ -123,13 +147,13 @@ def test_a_change_refused_again_waits_again(store: SqliteStore, settled: str) ->
     assert only(store).state == "waiting"
 
 
-def test_rows_of_a_scan_have_no_sequence_number_and_stay_apart(store: SqliteStore) -> None:
+def test_rows_of_a_scan_have_no_sequence_number_and_stay_apart(store: FullStore) -> None:
     rows = [replace(letter(rank), sequence_number="", partition="scan-s1-0", version=0) for rank in (1, 2)]
     store.add([*rows, *rows])
     assert [each.document_id for each in store.letters()] == ["key-1", "key-2"]
 
 
-def test_records_of_which_nothing_could_be_read_stay_apart(store: SqliteStore) -> None:
+def test_records_of_which_nothing_could_be_read_stay_apart(store: FullStore) -> None:
     """Such a record has no id and no sequence number: what tells it from another is the record itself."""
     unreadable = replace(LETTER, collection="", document_id="", sequence_number="")
     records = [b'{"eventName": "ODD"}', b'{"eventName": "ODDER"}']
@@ -137,7 +161,7 @@ def test_records_of_which_nothing_could_be_read_stay_apart(store: SqliteStore) -
     assert [each.record for each in store.letters()] == records
 
 
-def test_a_redrive_is_asked_for_by_number_or_for_all_that_wait(store: SqliteStore) -> None:
+def test_a_redrive_is_asked_for_by_number_or_for_all_that_wait(store: FullStore) -> None:
     store.add([letter(rank) for rank in range(1, 5)])
     first, second, *_ = (each.number for each in store.letters())
     assert store.request_redrive([first, second, 999]) == 2
@@ -147,7 +171,7 @@ def test_a_redrive_is_asked_for_by_number_or_for_all_that_wait(store: SqliteStor
     assert len(store.letters(state="redrive")) == 4
 
 
-def test_a_redrive_ends_done_or_waiting_with_its_new_reason(store: SqliteStore) -> None:
+def test_a_redrive_ends_done_or_waiting_with_its_new_reason(store: FullStore) -> None:
     store.add([letter(1), letter(2)])
     store.request_redrive(None)
     first, second = store.letters()
@@ -159,7 +183,7 @@ def test_a_redrive_ends_done_or_waiting_with_its_new_reason(store: SqliteStore) 
     assert store.letters(state="done")[0].number == first.number
 
 
-def test_what_waits_is_counted_by_table_target_and_collection(store: SqliteStore) -> None:
+def test_what_waits_is_counted_by_table_target_and_collection(store: FullStore) -> None:
     assert store.waiting_counts() == {}
     store.add([letter(1), letter(2), replace(LETTER, target="metrics"), replace(LETTER, collection="")])
     assert store.waiting_counts() == {
@@ -173,18 +197,17 @@ def test_what_waits_is_counted_by_table_target_and_collection(store: SqliteStore
     assert store.waiting_counts() == {("Donations", "sql", ""): 1}
 
 
-def test_letters_outlive_a_restart_and_numbers_go_on_rising(store: SqliteStore, tmp_path: Path) -> None:
+def test_letters_outlive_a_restart_and_numbers_go_on_rising(store: FullStore, reopen: Open) -> None:
     store.add([letter(1), letter(2)])
     before = store.letters()
     store.close()
-    again = SqliteStore(tmp_path / "positions.db")
+    again = reopen()
     again.add([letter(3)])
     assert again.letters()[:2] == before
     assert again.letters()[2].number > before[1].number
-    again.close()
 
 
-def test_a_redrive_asked_for_beside_the_worker_is_seen_by_it(store: SqliteStore, beside: SqliteStore) -> None:
+def test_a_redrive_asked_for_beside_the_worker_is_seen_by_it(store: FullStore, beside: FullStore) -> None:
     store.add([LETTER])
     assert beside.waiting_counts() == {("Donations", "sql", "donations"): 1}
     assert beside.request_redrive(None) == 1
@@ -193,7 +216,7 @@ def test_a_redrive_asked_for_beside_the_worker_is_seen_by_it(store: SqliteStore,
     assert only(beside).state == "done"
 
 
-def test_letters_are_added_redriven_and_settled_at_once(store: SqliteStore, beside: SqliteStore) -> None:
+def test_letters_are_added_redriven_and_settled_at_once(store: FullStore, beside: FullStore) -> None:
     added = threading.Event()
 
     def add() -> None:
@@ -227,7 +250,7 @@ REPORT = Report(
 )
 
 
-def test_the_newest_report_of_each_table_target_and_worker_is_kept(store: SqliteStore, beside: SqliteStore) -> None:
+def test_the_newest_report_of_each_table_target_and_worker_is_kept(store: FullStore, beside: FullStore) -> None:
     others = [replace(REPORT, target="metrics"), replace(REPORT, table="People"), replace(REPORT, worker="w2")]
     for report in (REPORT, *others):
         store.save_report(report)
@@ -236,10 +259,9 @@ def test_the_newest_report_of_each_table_target_and_worker_is_kept(store: Sqlite
     assert sorted(beside.reports(), key=str) == sorted([newer, *others], key=str)
 
 
-def test_reports_outlive_a_restart(store: SqliteStore, tmp_path: Path) -> None:
+def test_reports_outlive_a_restart(store: FullStore, reopen: Open) -> None:
     assert store.reports() == []
     store.save_report(REPORT)
     store.close()
-    again = SqliteStore(tmp_path / "positions.db")
+    again = reopen()
     assert again.reports() == [REPORT]
-    again.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,9 +13,8 @@ import pytest
 from dynalens.errors import StaleLeaseError
 from dynalens.partition import START, Partition, Position
 from dynalens.position import NEW_STORE_EPOCH, Commit, Copy, Draw, Gap, PartitionState, PositionStore
-from dynalens.position.sqlite import SqliteStore
-from tests.contract.memory_store import MemoryPositionStore
 from tests.contract.store_writer import PARTITIONS, killed_after
+from tests.contract.stores import full_opener, opener
 from tests.contract.together import together
 
 TABLE, OTHER_TABLE = "Donations", "People"
@@ -29,17 +29,16 @@ GAP = Gap(TABLE, "sql", "shardId-1", 1.5, 2.5, "records were trimmed", 3.5)
 Open = Callable[[], PositionStore]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
+@pytest.fixture(params=["memory", "sqlite", "dynamodb"])
+def reopen(request: pytest.FixtureRequest) -> Iterator[Open]:
     """Open the same store again, as the next process would; the one before is closed."""
-    memory = MemoryPositionStore()
+    open_one = opener(request, request.param)
     opened: list[PositionStore] = []
 
     def open_again() -> PositionStore:
         close_all()
-        store = memory if request.param == "memory" else SqliteStore(tmp_path / "positions.db")
-        opened.append(store)
-        return store
+        opened.append(open_one())
+        return opened[-1]
 
     def close_all() -> None:
         while opened:
@@ -637,14 +636,16 @@ def test_everything_outlives_a_restart(reopen: Open) -> None:
     assert drawn(store, OTHER_SHARD) == Draw(epoch + 1, at(SEQUENCE + 1))
 
 
-@pytest.mark.parametrize("steps", [1, 7, 60])
-def test_a_killed_process_leaves_all_that_it_was_told_was_stored(steps: int, tmp_path: Path) -> None:
-    confirmed = killed_after(steps, tmp_path / "positions.db")
-    store = SqliteStore(tmp_path / "positions.db")
-    ranks = {state.position.rank for state in store.partitions(TABLE) if state.partition.id in PARTITIONS}
-    assert len(ranks) == 1, "commits of one step were torn apart"
-    assert ranks.pop() >= confirmed.rank
-    assert store.counter(TABLE) >= confirmed.epoch
-    assert len(store.letters(limit=100_000)) >= confirmed.rank
-    assert next(report.confirmed for report in store.reports()) >= confirmed.rank
-    store.close()
+@pytest.mark.parametrize(("kind", "steps"), [("sqlite", 1), ("sqlite", 7), ("sqlite", 60), ("dynamodb", 5)])
+def test_a_killed_process_leaves_all_that_it_was_told_was_stored(
+    kind: str, steps: int, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    url = request.getfixturevalue("store_table").url if kind == "dynamodb" else ""
+    confirmed = killed_after(steps, url, tmp_path)
+    with closing(full_opener(request, kind)()) as store:
+        ranks = {state.position.rank for state in store.partitions(TABLE) if state.partition.id in PARTITIONS}
+        assert len(ranks) == 1, "commits of one step were torn apart"
+        assert ranks.pop() >= confirmed.rank
+        assert store.counter(TABLE) >= confirmed.epoch
+        assert len(store.letters(limit=100_000)) >= confirmed.rank
+        assert next(report.confirmed for report in store.reports()) >= confirmed.rank

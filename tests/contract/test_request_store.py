@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Protocol
 
 import pytest
 
 from dynalens.position import PositionStore
-from dynalens.position.sqlite import SqliteStore
 from dynalens.request import KEPT_REQUESTS, Request, RequestStore
-from tests.contract.memory_store import MemoryPositionStore
+from tests.contract.stores import opener
 from tests.contract.together import together
 
 REQUEST = Request(
@@ -30,10 +28,10 @@ class Store(RequestStore, PositionStore, Protocol):
     """What is asked for stands beside the generations."""
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+@pytest.fixture(params=["memory", "sqlite", "dynamodb"])
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     """An empty store."""
-    opened: Store = MemoryPositionStore() if request.param == "memory" else SqliteStore(tmp_path / "positions.db")
+    opened: Store = opener(request, request.param)()
     yield opened
     opened.close()
 

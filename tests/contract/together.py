@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 
-def together(*works: Callable[[], None]) -> None:
+def together(*works: Callable[[], object]) -> None:
     """Run each piece of work in a thread of its own, wait for all, and raise what the first failed one raised."""
     with ThreadPoolExecutor(len(works)) as threads:
         running = [threads.submit(work) for work in works]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dynalens.change import KeySchema
 from dynalens.config import CollectionConfig
+from dynalens.testing.oracle import Counted, Differences, Plain, differences, exact_json, from_answer
 from tests.donations import PLATFORMS, donation, key
-from tests.oracle import Counted, Differences, Plain, differences, exact_json, from_answer
 from tests.up import DONATION_METRICS, Up
 from tests.waiting import observed
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from dynalens.testing.oracle import compare_metric, expected_metric, from_snapshot
 from tests.integration.metrics_writes import (
     FIRST,
     SECOND,
@@ -20,7 +21,6 @@ from tests.integration.metrics_writes import (
 )
 from tests.integration.test_metrics_live import METRIC, hear
 from tests.integration.test_metrics_publication import listening, message, published
-from tests.oracle import compare_metric, expected_metric, from_snapshot
 from tests.services.valkey import ValkeyServer
 
 VALUES: Mapping[str, object] = {

@@ -9,10 +9,11 @@ from decimal import Decimal
 from typing import Any, Literal
 from urllib.parse import quote, unquote, urlsplit
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynalens.change import ID_BYTES, KeySchema, document_id
+from dynalens.change import ID_BYTES, DecodeError, KeySchema, document_id, typed_key
 
 Key = tuple[dict[str, Any], ...]
 
@@ -156,3 +157,22 @@ def test_an_id_fits_every_engine_and_every_url(key: Key) -> None:
     assert not any(ord(character) < 0x20 or ord(character) == 0x7F for character in text)
     url = "http://localhost/api/v1/collections/donations/documents/" + quote(text, safe="")
     assert unquote(urlsplit(url).path.removeprefix("/api/v1/collections/donations/documents/")) == text
+
+
+@given(KEYS)
+def test_an_id_tells_its_key_unless_it_is_hashed(key: Key) -> None:
+    names = ("partition", "sort")[: len(key)]
+    found = typed_key(id_of(key), KeySchema(names))
+    if id_of(key).startswith("~~"):
+        assert found is None
+    else:
+        assert found is not None
+        assert meaning(tuple(dict(found[name]) for name in names)) == meaning(key)
+
+
+@pytest.mark.parametrize(
+    "id_", ["S:a", "a", "S:a|", "S:a|S:b|S:c", "S:a|X:b", "S:a|S:b\\", "~a%7Cb", "|", "S:aS:b", "~%FF"]
+)
+def test_what_is_no_id_of_such_a_key_is_refused(id_: str) -> None:
+    with pytest.raises(DecodeError, match="no id"):
+        typed_key(id_, KeySchema(("partition", "sort")))

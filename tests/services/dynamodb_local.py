@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,7 +16,7 @@ from types_boto3_dynamodb import DynamoDBClient
 from types_boto3_dynamodbstreams import DynamoDBStreamsClient
 
 from tests.services.missing import ServiceMissingError
-from tests.services.process import ServerProcess
+from tests.services.process import ServerProcess, free_port
 
 PACKAGES = Path(__file__).parents[2] / ".cache" / "services" / "node_modules"
 
@@ -50,7 +49,7 @@ class DynamoDBLocal:
         self._library = _library()
         self._folder = folder
         self._java_options = java_options
-        self._port = _free_port()
+        self._port = free_port()
         self._clients = ExitStack()
         self.endpoint_url = f"http://127.0.0.1:{self._port}"
 
@@ -116,10 +115,3 @@ def _library() -> Path:
     if not jars:
         raise ServiceMissingError("DynamoDB Local", install="make services")
     return jars[-1].parent
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

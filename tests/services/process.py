@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -65,3 +66,10 @@ class ServerProcess:
     def _log_tail(self) -> str:
         lines = self._log.read_text(errors="replace").splitlines()
         return "\n".join([f"{self._log} ends with:", *lines[-LOG_TAIL_LINES:]])
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

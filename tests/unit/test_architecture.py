@@ -13,7 +13,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "src" / "dynalens"
 
-FOUNDATION = {"errors", "clock", "failpoint", "change", "partition", "retry", "config"}
+FOUNDATION = {"errors", "clock", "failpoint", "change", "partition", "retry", "aws", "config"}
 STORES = FOUNDATION | {"position", "dead_letter", "report", "request", "status"}
 
 # Lowest first. A module may import those in its row and nothing else of the package.
@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "change": {"errors"},
     "partition": {"errors"},
     "retry": {"errors"},
+    "aws": {"errors"},
     "config": {"errors", "retry"},
     # What can be asked of a search target, whatever the dialect and the engine; `change` reads documents exactly.
     "search": {"errors", "change"},
@@ -42,9 +43,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "target": FOUNDATION | {"search"},
     # What a worker's reports and the stores together say of each collection.
     "status": FOUNDATION | {"position", "report"},
+    # Compares a target with its table; who runs it, and when, is the pipeline's.
+    "verification": FOUNDATION | {"source", "transform", "target"},
     # Where they meet.
     "backfill": STORES | {"source", "transform", "target"},
-    "pipeline": STORES | {"source", "transform", "target", "backfill"},
+    "pipeline": STORES | {"source", "transform", "target", "verification", "backfill"},
     # Reads what was written; never touches a source or the pipeline.
     "server": STORES - {"failpoint", "retry"} | {"search", "target"},
     # Puts the parts together: `up` runs worker and server in one process.

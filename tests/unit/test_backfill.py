@@ -13,6 +13,7 @@ from dynalens.target import Generation, Mark, Memory
 
 READ = Position(rank=7, token="7")
 DRAINED = Position(ended=True, rank=9, token="9")
+SCANNED = {f"scan-scan-{segment}": Mark(4, DRAINED) for segment in range(2)}
 
 
 def copy(number: int = 1, *, collection: str = "donations", fingerprint: str = "f", stream: str = "s") -> Copy:
@@ -42,9 +43,9 @@ STEADY = Situation(
     target="sql",
     wanted=[Wanted("donations", "f")],
     copies=[copy()],
-    memory=Memory(5, {"shard": Mark(5, READ)}, frozenset({Generation("donations", 1)})),
+    memory=Memory(5, {**SCANNED, "shard": Mark(5, READ)}, frozenset({Generation("donations", 1)})),
     stored=stored("shard", READ),
-    listed=frozenset({"shard"}),
+    shards=[Partition("shard")],
     lost=[],
     read_at=99_000.0,
     now=100_000.0,
@@ -71,7 +72,7 @@ def holding(number: int) -> Memory:
 
 
 def marked(position: Position | None, *, epoch: int = 5) -> Memory:
-    return replace(STEADY.memory, marks={} if position is None else {"shard": Mark(epoch, position)})
+    return replace(STEADY.memory, marks=SCANNED if position is None else {**SCANNED, "shard": Mark(epoch, position)})
 
 
 # Generations.
@@ -164,7 +165,10 @@ def test_a_drained_parent_that_the_target_took_back_under_its_children_is_a_loss
     shards = stored("parent", DRAINED) | stored("child", READ, "parent")
     marks = {"parent": Mark(5, READ), "child": Mark(5, READ)}
     situation = replace(
-        STEADY, stored=shards, memory=replace(STEADY.memory, marks=marks), listed=frozenset({"parent", "child"})
+        STEADY,
+        stored=shards,
+        memory=replace(STEADY.memory, marks={**SCANNED, **marks}),
+        shards=[Partition("parent"), Partition("child", parents=("parent",))],
     )
     assert [gap.partition for gap in losses(situation).gaps] == ["parent"]
     childless = replace(situation, stored=stored("parent", DRAINED))
@@ -181,7 +185,7 @@ def test_trimmed_records_are_a_loss_and_their_shard_is_read_from_what_is_left() 
 
 
 def test_a_shard_that_is_gone_before_its_end_is_a_loss() -> None:
-    situation = replace(STEADY, listed=frozenset())
+    situation = replace(STEADY, shards=[])
     assert [partition for partition, _ in reasons(situation)] == ["shard"]
     assert [state.partition.id for state in losses(situation).forgotten] == ["shard"]
     assert losses(replace(situation, stored=stored("shard", DRAINED), memory=marked(DRAINED))) == Loss()
@@ -191,13 +195,29 @@ def test_a_shard_that_another_worker_has_just_found_is_not_gone() -> None:
     """Its parent is listed, and so are, for a day, all that it came from."""
     shards = stored("parent", DRAINED) | stored("child", DRAINED, "parent") | stored("grandchild", READ, "child")
     marks = {"parent": Mark(5, DRAINED), "child": Mark(5, DRAINED), "grandchild": Mark(5, READ)}
-    situation = replace(STEADY, stored=shards, memory=replace(STEADY.memory, marks=marks), listed=frozenset({"parent"}))
+    situation = replace(
+        STEADY, stored=shards, memory=replace(STEADY.memory, marks={**SCANNED, **marks}), shards=[Partition("parent")]
+    )
     assert losses(situation) == Loss()
-    assert losses(replace(situation, listed=frozenset({"another"}))).gaps
+    assert losses(replace(situation, shards=[Partition("another")])).gaps
+
+
+def test_a_shard_that_is_listed_after_its_children_were_begun_is_a_loss_and_is_not_read() -> None:
+    """What it holds is older than what its children said, and would have higher versions."""
+    shards = [Partition("parent"), Partition("shard", parents=("parent",))]
+    loss = losses(replace(STEADY, shards=shards))
+    assert [gap.partition for gap in loss.gaps] == ["parent"]
+    assert loss.abandoned == (shards[0],)
+    child_alone = replace(STEADY, shards=[*shards, Partition("new", parents=("shard",))])
+    assert [shard.id for shard in losses(child_alone).abandoned] == ["parent"]
+    drained = {**stored("parent", DRAINED), **STEADY.stored}
+    held = replace(STEADY.memory, marks={**STEADY.memory.marks, "parent": Mark(4, DRAINED)})
+    assert losses(replace(STEADY, shards=shards, stored=drained, memory=held)) == Loss()
+    assert losses(replace(STEADY, shards=shards, memory=held)) == Loss(), "the store forgot it, the target did not"
 
 
 def test_another_stream_is_one_loss_however_many_shards_went_with_it() -> None:
-    situation = replace(STEADY, stream="t", listed=frozenset({"of t"}))
+    situation = replace(STEADY, stream="t", shards=[Partition("of t")])
     ((partition, reason),) = reasons(situation)
     assert (partition, "another one" in reason) == ("s", True)
     assert [state.partition.id for state in losses(situation).forgotten] == ["shard"]

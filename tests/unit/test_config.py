@@ -20,6 +20,7 @@ from dynalens.config import (
     PublishConfig,
     SearchConfig,
     SourceConfig,
+    StoreLocation,
     SumConfig,
     TargetsConfig,
     fingerprint,
@@ -27,6 +28,7 @@ from dynalens.config import (
     load,
     load_server,
     masked,
+    store_location,
 )
 from dynalens.errors import EXIT_USAGE, ConfigError
 
@@ -118,6 +120,23 @@ def test_named_targets_are_the_only_ones(tmp_path: Path) -> None:
 def test_paths_of_a_collection_are_declared_for_search(tmp_path: Path, written: str, fields: tuple[str, ...]) -> None:
     config = read(tmp_path, MINIMAL + f"    search: {written}\n")
     assert config.collections["donations"].search == SearchConfig(fields=fields)
+
+
+def test_a_store_is_where_the_source_is_unless_it_says_otherwise(tmp_path: Path) -> None:
+    assert read(tmp_path, MINIMAL).store is None
+    source = SourceConfig(region="eu-west-1", endpoint_url="http://127.0.0.1:8000")
+    written = {
+        "dynamodb://Dyna.Lens_1": StoreLocation("Dyna.Lens_1", "eu-west-1", "http://127.0.0.1:8000"),
+        "dynamodb://dynalens?region=eu-north-1": StoreLocation("dynalens", "eu-north-1", "http://127.0.0.1:8000"),
+        "dynamodb://dynalens?endpoint_url=http://127.0.0.1:9": StoreLocation(
+            "dynalens", "eu-west-1", "http://127.0.0.1:9"
+        ),
+    }
+    for url, location in written.items():
+        store = read(tmp_path, MINIMAL + f"store: {url}\n").store
+        assert store == url
+        assert store_location(store, source) == location
+    assert store_location("dynamodb://dynalens", SourceConfig()) == StoreLocation("dynalens", None, None)
 
 
 def test_search_alone_keeps_a_collection(tmp_path: Path) -> None:
@@ -258,11 +277,11 @@ def test_passwords_are_masked(url: str, shown: str) -> None:
         ),
         (
             MINIMAL + "extras: 1\n",
-            "4: extras: is no setting. Write one of: source, targets, collections, server, dashboards.",
+            "4: extras: is no setting. Write one of: source, targets, collections, store, server, dashboards.",
         ),
         (
             MINIMAL + "path: elsewhere.yaml\n",
-            "4: path: is no setting. Write one of: source, targets, collections, server, dashboards.",
+            "4: path: is no setting. Write one of: source, targets, collections, store, server, dashboards.",
         ),
         (
             metric("count: true, sum: {amount: {decimals: 30}}"),
@@ -656,6 +675,48 @@ def test_what_a_later_version_brings_is_refused_by_name(tmp_path: Path, text: st
             ),
         ),
         (
+            MINIMAL + "store: redis://host\n",
+            (
+                "4: store: redis://host is no URL of a store. "
+                "Write for example dynamodb://dynalens, or remove it for a local file."
+            ),
+        ),
+        (
+            MINIMAL + "store: dynamodb://[x\n",
+            "4: store: dynamodb://[x is no URL. Write for example dynamodb://dynalens.",
+        ),
+        *(
+            (
+                MINIMAL + f"store: 'dynamodb://{name}'\n",
+                (
+                    f"4: store: 'dynamodb://{name}' names no table. "
+                    "Write its name, 3 to 255 letters, digits, _, - and dots: dynamodb://dynalens."
+                ),
+            )
+            for name in ("", "ab", "two words", "me@dynalens", "dynalens/sub", "dynalens#x")
+        ),
+        (
+            MINIMAL + "store: dynamodb://dynalens?profile=x\n",
+            (
+                "4: store: dynamodb://dynalens?profile=x has an unknown parameter. "
+                "Write region or endpoint_url, for example dynamodb://dynalens?region=eu-west-1."
+            ),
+        ),
+        (
+            MINIMAL + "store: dynamodb://dynalens?region=\n",
+            (
+                "4: store: dynamodb://dynalens?region= leaves region empty. "
+                "Write its value, or remove it for that of source."
+            ),
+        ),
+        (
+            MINIMAL + "store: dynamodb://dynalens?endpoint_url=ftp://host\n",
+            (
+                "4: store: dynamodb://dynalens?endpoint_url=ftp://host has an endpoint_url that is no http address. "
+                "Write dynamodb://dynalens?endpoint_url=http://127.0.0.1:8000."
+            ),
+        ),
+        (
             MINIMAL + "source: {endpoint_url: '127.0.0.1:8000'}\n",
             (
                 "4: source.endpoint_url: '127.0.0.1:8000' is no http address. "
@@ -881,6 +942,7 @@ EVERYWHERE = {"search", "sql", "metrics"}
         (with_metric(publish=PublishConfig(key="{a}")), {"metrics"}),
         (with_metric(every=Duration("1m")), {"metrics"}),
         (with_metric(distinct=("a",)), {"metrics"}),
+        (with_metric(approximate_distinct=("a",)), {"metrics"}),
     ],
 )
 def test_a_fingerprint_follows_what_a_target_holds(changed: CollectionConfig, rebuilt: set[str]) -> None:
@@ -955,6 +1017,22 @@ def test_the_type_of_a_value_counts() -> None:
         ("min: [a, a]", ".min[1]: a stands there twice. Remove one of them."),
         ("max: [a, b, a]", ".max[2]: a stands there twice. Remove one of them."),
         ("distinct: [a, a]", ".distinct[1]: a stands there twice. Remove one of them."),
+        ("approximate_distinct: [a, a]", ".approximate_distinct[1]: a stands there twice. Remove one of them."),
+        (
+            "distinct: a, approximate_distinct: [b, a]",
+            ".approximate_distinct[1]: a is counted exactly by distinct already. Remove one of them.",
+        ),
+        (
+            "distinct: a_approximate, approximate_distinct: [a]",
+            ".approximate_distinct[0]: a and a_approximate in distinct name one value. Write two metrics.",
+        ),
+        (
+            "approximate_distinct: 5",
+            (
+                ".approximate_distinct: 5 is a number. Write a name or a list of names, "
+                "for example approximate_distinct: visitor."
+            ),
+        ),
         (
             "count: true, time: donatedAt",
             ".time: donatedAt needs time buckets. Write their length beside it, for example every: 1m.",
@@ -1017,11 +1095,13 @@ def test_a_metric_may_compute_all_that_there_is(tmp_path: Path) -> None:
     written = (
         "every: 1m, time: donatedAt, keep: 24h, group_by: platform, count: true, sum: {amount: {decimals: 2}}, "
         "avg: {amount: {decimals: 2}}, min: amount, max: [amount, age], distinct: email, "
+        "approximate_distinct: visitor, "
         "publish: {key: '{time}/{platform}', fields: {email_distinct: donors}}"
     )
     found = read(tmp_path, metric(written)).collections["donations"].metrics["by_platform"]
     assert found.values == (
         *("count", "amount_sum", "amount_avg", "amount_min", "amount_max", "age_max", "email_distinct"),
+        "visitor_approximate_distinct",
     )
     assert found.members == ("time", "platform")
     assert MetricConfig.model_validate_json(found.model_dump_json()) == found, "as it is kept with a generation"
@@ -1045,7 +1125,7 @@ def test_the_schema_in_docs_is_the_generated_one() -> None:
 
 def test_the_schema_says_what_the_models_say() -> None:
     schema = json_schema()
-    assert schema["properties"].keys() == {"source", "targets", "collections", "server", "dashboards"}
+    assert schema["properties"].keys() == {"source", "targets", "collections", "store", "server", "dashboards"}
     assert schema["additionalProperties"] is False
     decimals = schema["$defs"]["SumConfig"]["properties"]["decimals"]
     number, variable = decimals["anyOf"]

@@ -12,7 +12,7 @@ import pytest
 from dynalens.change import KeySchema, Typed, render
 from dynalens.config import CollectionConfig, MetricConfig, Scalar
 from dynalens.target import MetricGroup, MetricSnapshot
-from tests.oracle import (
+from dynalens.testing.oracle import (
     Counted,
     Differences,
     compare_documents,

@@ -41,7 +41,16 @@ def test_a_quiet_collection_that_is_polled_streams() -> None:
 def test_nobody_at_work_is_stalled_and_says_how_to_start() -> None:
     found = status(None)
     assert (found.phase, found.caught_up) == ("stalled", False)
+    assert found.error_code == "worker_silent"
     assert "dynalens up" in found.error_hint
+
+
+def test_a_worker_that_went_silent_outweighs_its_own_last_error() -> None:
+    failed = replace(WELL, error_code="target", error_message="It does not answer.", error_hint="Start it.")
+    assert status(failed).error_code == "target"
+    assert status(replace(failed, written_at=NOW - 10)).error_code == "target"
+    silent = status(replace(failed, written_at=NOW - 61))
+    assert (silent.error_code, silent.error_message) == ("worker_silent", "The worker last reported 61 s ago.")
 
 
 @pytest.mark.parametrize(
@@ -71,6 +80,12 @@ def test_waiting_changes_are_no_stall_while_others_are_confirmed() -> None:
 def test_a_first_copy_is_backfilling_and_not_ready() -> None:
     found = status(replace(WELL, scanned=25, scan_total=100), (replace(LIVE, state="building"),))
     assert (found.phase, found.ready, found.caught_up, found.progress) == ("backfilling", False, False, 0.25)
+    assert (found.scanned, found.scan_total) == (25, 100)
+
+
+def test_without_a_scan_no_rows_are_expected() -> None:
+    found = status(replace(WELL, scanned=0, scan_total=100))
+    assert (found.scanned, found.scan_total) == (0, 0)
 
 
 def test_a_copy_beside_a_served_one_is_rebuilding_and_ready() -> None:
@@ -81,6 +96,8 @@ def test_a_copy_beside_a_served_one_is_rebuilding_and_ready() -> None:
 def test_a_gap_outweighs_everything() -> None:
     assert status(None, gaps=(GAP,)).phase == "gap"
     assert not status(gaps=(GAP,)).caught_up
+    assert status(None, gaps=(GAP,)).stalled
+    assert not status(gaps=(GAP,)).stalled
 
 
 def test_lag_grows_while_nothing_is_heard() -> None:

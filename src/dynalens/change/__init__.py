@@ -22,8 +22,9 @@ from dynalens.change.decode import (
     encode_record,
     stream_record,
 )
+from dynalens.change.digest import digest_of, document_digest
 from dynalens.change.document import Document, quoted_name, render, typed_item
-from dynalens.change.key import ID_BYTES, KeySchema, document_id
+from dynalens.change.key import ID_BYTES, KeySchema, document_id, typed_key
 from dynalens.change.order import ordered_number, read_ordered
 from dynalens.change.value import DecodeError, NumberText, Typed, load_exact
 
@@ -42,6 +43,8 @@ __all__ = [
     "decode_record",
     "decode_records",
     "decode_scan",
+    "digest_of",
+    "document_digest",
     "document_id",
     "encode_record",
     "load_exact",
@@ -53,4 +56,5 @@ __all__ = [
     "render",
     "stream_record",
     "typed_item",
+    "typed_key",
 ]

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from dynalens import __version__
-from dynalens.cli import check, demo, dlq, fields, init, search, sql, status, up
+from dynalens.cli import check, demo, dlq, fields, init, rebuild, search, serve, sql, status, store, up, verify, worker
 from dynalens.cli.options import examples
 from dynalens.cli.output import debugging, print_error
 from dynalens.errors import EXIT_FAILED, EXIT_OK, DynalensError, UsageError
@@ -21,7 +21,7 @@ Exit codes:
   0  all is well
   1  it failed
   2  it was called, or configured, in a way that cannot work
-  3  it works, and something needs attention: a gap, dead letters, a stream that is off
+  3  it works, and something needs attention: a gap, dead letters, a difference, a stream that is off
 """
 _EXAMPLES = examples(
     "dynalens check",
@@ -41,13 +41,18 @@ app = typer.Typer(
 )
 app.command("demo", epilog=demo.EXAMPLES)(demo.command)
 app.command("up", epilog=up.EXAMPLES)(up.command)
+app.command("worker", epilog=worker.EXAMPLES)(worker.command)
+app.command("serve", epilog=serve.EXAMPLES)(serve.command)
 app.command("init", epilog=init.EXAMPLES)(init.command)
 app.command("check", epilog=check.EXAMPLES)(check.command)
 app.command("status", epilog=status.EXAMPLES)(status.command)
 app.command("search", epilog=search.EXAMPLES)(search.command)
 app.command("sql", epilog=sql.EXAMPLES)(sql.command)
 app.command("fields", epilog=fields.EXAMPLES)(fields.command)
+app.command("verify", epilog=verify.EXAMPLES)(verify.command)
+app.command("rebuild", epilog=rebuild.EXAMPLES)(rebuild.command)
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(store.app, name="store")
 
 
 def _print_version(asked: bool) -> None:  # noqa: FBT001 - what Typer calls with a flag's value

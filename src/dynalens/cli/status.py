@@ -25,30 +25,37 @@ WATCH_SECONDS = 1.0
 _ALARMING = {"stalled", "gap"}
 
 
-EXAMPLES = examples("dynalens status", "dynalens status --watch", "dynalens status --json")
+EXAMPLES = examples(
+    "dynalens status", "dynalens status --watch", "dynalens status --positions", "dynalens status --json"
+)
 
 
-def command(
+def command(  # noqa: PLR0913 - one for each option
     context: typer.Context,
     *,
     watch: Annotated[bool, typer.Option("--watch", help="Show it again every second, until Ctrl-C.")] = False,
+    positions: Annotated[
+        bool, typer.Option("--positions", help="List how far each open shard and scan segment is applied too.")
+    ] = False,
     as_json: AsJson = False,
     config: ConfigFile = None,
     url: Url = None,
 ) -> int:
-    """Show how each collection does in each target: phase, lag, dead letters.
+    """Show how each collection does in each target: phase, lag, gaps, dead letters, errors.
+
+    What an error's code or an alert means, and what to do: docs/runbook.md.
 
     The exit code is 3 when something is stalled, has a gap or left dead letters.
     """
     server = client(context, config, url)
     if watch:
-        return _watch(server, as_json=as_json)
+        return _watch(server, as_json=as_json, positions=positions)
     answer = server.get("/api/v1/status")
     status = parsed(answer)
     if as_json:
         write(answer)
     else:
-        stdout().print(rendered(status))
+        stdout().print(rendered(status, positions=positions))
     return EXIT_ATTENTION if needs_attention(status) else EXIT_OK
 
 
@@ -57,8 +64,8 @@ def needs_attention(status: Answer) -> bool:
     return bool(status["dead_letters"]) or any(row["phase"] in _ALARMING for row in status["collections"])
 
 
-def rendered(status: Answer) -> RenderableType:
-    """Render a status: a row for each collection and target, and below it what needs attention."""
+def rendered(status: Answer, *, positions: bool = False) -> RenderableType:
+    """Render a status: a row for each collection and target, and below it what needs attention, and positions."""
     grid = table(
         "collection", "target", "phase", "documents", "lag", "waiting", "dead letters",
         right=("documents", "lag", "waiting", "dead letters"),
@@ -73,7 +80,14 @@ def rendered(status: Answer) -> RenderableType:
             f"{row['waiting']:,}",
             Text(f"{row['dead_letters']:,}", style="red" if row["dead_letters"] else ""),
         )
-    return Group(grid, *_remarks(status))
+    return Group(grid, *_remarks(status), *([Text(), _positions(status)] if positions else []))
+
+
+def _positions(status: Answer) -> RenderableType:
+    grid = table("table", "target", "partition", "position")
+    for row in status["positions"]:
+        grid.add_row(*(printable(row[name]) for name in ("table", "target", "partition", "position")))
+    return grid
 
 
 def _phase(row: Answer) -> str:
@@ -86,8 +100,11 @@ def _remarks(status: Answer) -> Iterator[Text]:
         where = f"{row['collection']} in {row['target']}"
         for gap in row["gaps"]:
             yield Text(printable(f"{where}: changes {_between(gap)} were lost: {gap['reason']}"), style="red")
-        if row["error"]:
-            yield Text(printable(f"{where}: {row['error']['message']} {row['error']['hint']}".rstrip()), style="yellow")
+        if row["scan_total"]:
+            yield Text(f"{where}: {row['scanned']:,} of about {row['scan_total']:,} rows are copied")
+        if error := row["error"]:
+            said = f"{where}: {error['message']} {error['hint']}".rstrip()
+            yield Text(printable(f"{said} [{error['code']}]"), style="yellow")
     if letters := status["dead_letters"]:
         wait = "dead letter waits" if letters == 1 else "dead letters wait"
         yield Text(f"{letters:,} {wait}. See: dynalens dlq list", style="red")
@@ -98,28 +115,28 @@ def _between(gap: Answer) -> str:
     return f"from {since} to {until}"
 
 
-def _watch(server: Client, *, as_json: bool) -> int:
+def _watch(server: Client, *, as_json: bool, positions: bool) -> int:
     console = stdout()
     with suppress(KeyboardInterrupt):
         if console.is_terminal and not as_json:
-            _show_live(server, console)
+            _show_live(server, console, positions=positions)
         while True:
             answer = server.get("/api/v1/status")
             if as_json:
                 write(answer)
             else:
-                console.print(rendered(parsed(answer)))
+                console.print(rendered(parsed(answer), positions=positions))
             time.sleep(WATCH_SECONDS)
     return EXIT_OK
 
 
-def _show_live(server: Client, console: Console) -> None:
+def _show_live(server: Client, console: Console, *, positions: bool) -> None:
     """Show the newest status in place. One that is old stays, greyed, below the reason: old figures beat none."""
     last: RenderableType = ""
     with Live(console=console, auto_refresh=False) as live:
         while True:
             try:
-                last = frame = rendered(parsed(server.get("/api/v1/status")))
+                last = frame = rendered(parsed(server.get("/api/v1/status")), positions=positions)
             except UnreachableError as error:
                 frame = Group(Text(f"{error.message} {error.hint}", style="red"), Styled(last, "dim"))
             live.update(frame, refresh=True)

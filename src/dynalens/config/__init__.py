@@ -26,6 +26,7 @@ from dynalens.config.model import (
 )
 from dynalens.config.schema import json_schema
 from dynalens.config.settings import dump_settings, load_settings
+from dynalens.config.store import StoreLocation, store_location
 
 __all__ = [
     "DEFAULT_ITEM_TYPE",
@@ -47,6 +48,7 @@ __all__ = [
     "Section",
     "ServerConfig",
     "SourceConfig",
+    "StoreLocation",
     "SumConfig",
     "TargetsConfig",
     "described",
@@ -59,4 +61,5 @@ __all__ = [
     "load_settings",
     "masked",
     "place_text",
+    "store_location",
 ]

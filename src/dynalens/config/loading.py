@@ -187,6 +187,7 @@ def _findings(values: Mapping[str, Any]) -> Iterator[rules.Finding]:
     """Check the sense of every section whose own shape is right, whatever is wrong elsewhere in the file."""
     if source := _sound(SourceConfig, values.get("source")):
         yield from _below(("source",), rules.source_findings(source))
+    yield from rules.store_findings(values.get("store"))
     targets = _sound(TargetsConfig, values.get("targets"))
     if targets:
         yield from _below(("targets",), rules.targets_findings(targets))

@@ -24,6 +24,7 @@ from dynalens.config.model import (
     SourceConfig,
     TargetsConfig,
 )
+from dynalens.config.store import store_flaw
 
 Finding = tuple[Place, str]
 """A place below the checked section, and what to write there instead."""
@@ -63,6 +64,12 @@ def source_findings(source: SourceConfig) -> Iterator[Finding]:
         url = getattr(source, name)
         if url is not None and not _is_http(url):
             yield (name,), "is no http address. Write one, for example http://127.0.0.1:8000."
+
+
+def store_findings(store: object) -> Iterator[Finding]:
+    """Check the URL of a store; what is no text is an error of shape."""
+    if isinstance(store, str) and (message := store_flaw(store)):
+        yield ("store",), message
 
 
 def targets_findings(targets: TargetsConfig) -> Iterator[Finding]:
@@ -142,15 +149,25 @@ def metric_findings(metric: MetricConfig) -> Iterator[Finding]:
     """Check that a metric computes something, and that what it publishes can be told apart."""
     if not metric.values:
         yield (), "computes nothing. Write count: true, or sum: {ATTRIBUTE: {decimals: 2}}."
-    for name in ("group_by", "min", "max", "distinct"):
+    for name in ("group_by", "min", "max", "distinct", "approximate_distinct"):
         attributes = getattr(metric, name)
         for index, attribute in enumerate(attributes):
             if attribute in attributes[:index]:
                 yield (name, index), "stands there twice. Remove one of them."
+    yield from _estimate_findings(metric)
     yield from _bucket_findings(metric)
     if metric.publish:
         for place, message in _publish_findings(metric, metric.publish):
             yield ("publish", *place), message
+
+
+def _estimate_findings(metric: MetricConfig) -> Iterator[Finding]:
+    for index, attribute in enumerate(metric.approximate_distinct):
+        place = ("approximate_distinct", index)
+        if attribute in metric.distinct:
+            yield place, "is counted exactly by distinct already. Remove one of them."
+        if f"{attribute}_approximate" in metric.distinct:
+            yield place, f"and {attribute}_approximate in distinct name one value. Write two metrics."
 
 
 def _bucket_findings(metric: MetricConfig) -> Iterator[Finding]:

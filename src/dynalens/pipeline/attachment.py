@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from dynalens import clock, failpoint
-from dynalens.backfill import Loss, Scan, Situation, Wanted, is_gone, losses, scan_of
+from dynalens.backfill import Loss, Scan, Situation, Wanted, is_gone, is_late, is_listed, losses, scan_of
 from dynalens.change import KeySchema
 from dynalens.errors import DynalensError
 from dynalens.partition import START, Partition, Position
@@ -17,6 +18,8 @@ from dynalens.pipeline.lead import Lead
 from dynalens.pipeline.leases import Leases
 from dynalens.position import Commit, Copy, Gap, PartitionState, PositionStore
 from dynalens.target import NO_MARK, VERSION_BITS, Mark, Memory, Target
+
+log = logging.getLogger(__name__)
 
 
 class DetachedError(DynalensError):
@@ -104,6 +107,7 @@ class Attachment:
         # Positions first: a mark is set before its position is committed, so one that is missing now is lost.
         stored = self._stored()
         self.memory = self.target.recall(self.table.name)
+        self._tell_of_older_store()
         self._led = self.leases.leads()
         situation = self._situation(stored, lost, read_at)
         self._require_this_stream(situation.copies)
@@ -113,12 +117,32 @@ class Attachment:
         # Read after the draws: whoever drew above a generation's barrier knows of it.
         self._read_generations()
         self.generations.open(leads=self._led, held=self.memory.generations)
-        self._open_scans()
         self.attached = True
 
-    def store_is_older(self) -> bool:
-        """Say whether the target remembers an epoch that the store never drew: a restored or replaced store."""
-        return self.memory.epoch > self.store.counter(self.table.name)
+    def _tell_of_older_store(self) -> None:
+        """Say so when the target remembers an epoch that the store never drew: a restored or replaced store."""
+        # The store is asked after the target: another worker may draw at any time.
+        if self.memory.epoch > self.store.counter(self.table.name):
+            log.error(
+                "the position store is older than what %s remembers of %s: was it restored, or replaced?"
+                " What the target holds counts.",
+                self.target.name,
+                self.table.name,
+            )
+
+    def look_after(self) -> None:
+        """See whether the target still holds what it confirmed, while there is nothing to apply.
+
+        Raises:
+            DetachedError: It does not.
+            TargetError: It does not answer.
+        """
+        self.memory = self.target.recall(self.table.name)
+        for cursor in self.cursors.values():
+            if self.memory.marks.get(cursor.partition.id, NO_MARK).position < cursor.committed:
+                raise DetachedError(f"{self.target.name} went back behind what it confirmed of {cursor.partition.id}")
+        if not self.memory.generations.issuperset(one.generation for one in self.generations.fed.values()):
+            raise DetachedError(f"{self.target.name} has lost a generation")
 
     # What was lost, and what is wanted.
 
@@ -132,7 +156,7 @@ class Attachment:
             recorded=self.lead.gaps(),
             memory=self.memory,
             stored=stored,
-            listed=frozenset(shard.id for shard in self.partitions.shards()),
+            shards=self.partitions.shards(),
             lost=lost,
             read_at=read_at,
             alone=self.leases.alone,
@@ -157,6 +181,18 @@ class Attachment:
         marks = {**{id_: Mark(held[id_].epoch, START) for id_ in forgotten}, **loss.passed}
         if marks:
             self.target.mark(self.table.name, marks)
+        for shard in loss.abandoned:
+            self._abandon(shard)
+
+    def _abandon(self, shard: Partition) -> None:
+        """Call a shard drained that is not to be read."""
+        self.leases.take(shard)
+        draw = self.store.draw(
+            self.table.name, shard.id, self.target.name, owner=self.leases.owner, remembered=self.memory.epoch
+        )
+        position = replace(draw.position, ended=True)
+        self.target.mark(self.table.name, {shard.id: Mark(draw.epoch, position)})
+        self.store.commit(self.table.name, self.target.name, [Commit(shard.id, draw.epoch, position)])
 
     def refresh(self) -> None:
         """Hear of what was recorded since; called when the store's revision has moved.
@@ -167,7 +203,7 @@ class Attachment:
         known = set(self.generations.fed)
         self._read_generations()
         self.memory = self.target.recall(self.table.name)
-        barrier = max((copy.barrier for copy in self.generations.building()), default=0)
+        barrier = max((copy.barrier for copy in self.generations.copies()), default=0)
         if self.generations.fed.keys() - known or any(epoch <= barrier for epoch in self._shard_epochs()):
             raise DetachedError("a generation was begun")
         if self._led and self.lead.must_decide(self._situation(self._stored(), (), clock.now())):
@@ -196,6 +232,13 @@ class Attachment:
     def _shard_epochs(self) -> list[int]:
         return [cursor.epoch for cursor in self.cursors.values() if cursor.partition.kind == "shard"]
 
+    def _open_shards(self) -> list[Cursor]:
+        return [
+            cursor
+            for cursor in self.cursors.values()
+            if cursor.partition.kind == "shard" and not cursor.committed.ended
+        ]
+
     # Partitions.
 
     def extend(self) -> None:
@@ -220,6 +263,8 @@ class Attachment:
         stored = self._stored()
         # After the positions: a mark is set before its position is committed.
         self.memory = self.target.recall(self.table.name)
+        if self.attached and any(is_late(shard, shards, stored, self.memory) for shard in fresh):
+            raise DetachedError("a shard was listed late")
         drawn = False
         while ready := [shard for shard in fresh if self._is_ready(shard, listed, stored)]:
             self._draw(ready, stored)
@@ -249,6 +294,10 @@ class Attachment:
         mark = self.memory.marks.get(partition, NO_MARK)
         return state is not None and state.position.ended and mark.position.ended and not self.leases.holds(partition)
 
+    def has_begun(self) -> bool:
+        """Say whether every scan that fills a generation is being read, as far as this worker reads it."""
+        return self.attached and not self._waits_for_scans()
+
     def _waits_for_scans(self) -> bool:
         scans = {copy.scan for copy in self.generations.building()}
         return bool(scans - self.segments.keys()) or any(
@@ -258,17 +307,25 @@ class Attachment:
     def _open_scans(self) -> None:
         """Read the segments of scans that may begin: every live shard has drawn an epoch under the new list."""
         building = self.generations.building()
-        if not building:
+        # A shard whose next record is gone shows that at its first reading: a scan that begins after it sees what the
+        # lost changes left behind, so that shards found one after the other need no scan each.
+        if not building or not all(cursor.polls for cursor in self._open_shards()):
             return
         stored = self._stored()
-        listed = {shard.id for shard in self.partitions.shards()}
-        lowest = min(
-            (state.epoch for state in stored.values() if _is_live(state) and not is_gone(state, stored, listed)),
-            default=self.store.counter(self.table.name) + 1,
-        )
+        lowest = self._lowest_epoch(stored)
         for copy in building:
             if copy.barrier and lowest > copy.barrier:
                 self._open_scan(scan_of(copy), stored)
+
+    def all_drew_above(self, epoch: int) -> bool:
+        """Say whether every live shard has drawn above an epoch, at whichever worker."""
+        return self._lowest_epoch(self._stored()) > epoch
+
+    def _lowest_epoch(self, stored: Mapping[str, PartitionState]) -> int:
+        """Give the lowest epoch of a live shard; one that is not drawn for yet will have a higher one."""
+        listed = {shard.id for shard in self.partitions.shards()}
+        epochs = [state.epoch for state in stored.values() if _is_live(state) and not is_gone(state, stored, listed)]
+        return min(epochs, default=self.store.counter(self.table.name) + 1)
 
     def _open_scan(self, scan: Scan, stored: Mapping[str, PartitionState]) -> None:
         if scan.id not in self.segments:
@@ -304,7 +361,7 @@ class Attachment:
         self.memory = self.target.recall(self.table.name)
         cursors = []
         for partition, epoch, position in drawn.values():
-            start = self._start(partition, position, stored.get(partition.id))
+            start = self._start(partition, position)
             cursors.append(Cursor(partition, epoch, start, start))
         # Before anything is written under the new epoch: what is replayed must not stand below a mark from before, and
         # a holder from before marks it no more.
@@ -330,21 +387,19 @@ class Attachment:
         self.epochs[draw.epoch] = partition.id
         return [(draw.epoch, draw.position)]
 
-    def _start(self, partition: Partition, drawn: Position, known: PartitionState | None) -> Position:
-        """Say where a partition is read on from.
+    def _start(self, partition: Partition, drawn: Position) -> Position:
+        """Say where a partition is read on from: the target's mark tells what it holds, whatever the store believes.
+
+        A position above it stands for writes that the target has lost, one below it for a commit that never came, or
+        for a store that was taken back: of that nothing needs to be replayed.
 
         Raises:
-            DetachedError: The target has just lost what it had confirmed.
+            DetachedError: The target has just lost all that it had confirmed.
         """
-        mark = self.memory.marks.get(partition.id, NO_MARK)
-        epoch = known.epoch if known else 0
-        if drawn > START == mark.position and mark.epoch <= epoch:
+        mark = self.memory.marks.get(partition.id, NO_MARK).position
+        if drawn > START == mark:
             raise DetachedError(f"{self.target.name} no longer holds what it confirmed of {partition.id}")
-        if mark.epoch >= epoch:
-            # Its session said how far it applied. A store that says less has missed the commit, was taken back, perhaps
-            # to an earlier moment of the same session, or is a new one: nothing old needs to be replayed.
-            return mark.position
-        return min(drawn, mark.position)
+        return mark
 
     def _read(self, cursors: Sequence[Cursor]) -> None:
         ended = [cursor for cursor in cursors if cursor.position.ended]
@@ -359,6 +414,14 @@ class Attachment:
         return self.epochs.get(version >> VERSION_BITS, "")
 
     # How far it is.
+
+    def forget_gone(self) -> None:
+        """Forget positions of shards that were read to their end and that the stream no longer lists."""
+        listed = {shard.id for shard in self.partitions.shards()}
+        stored = self._stored()
+        ended = [state.partition for state in stored.values() if _is_drained_shard(state)]
+        gone = [shard.id for shard in ended if not is_listed(shard, stored, listed)]
+        self.store.forget(self.table.name, self.target.name, gone)
 
     def has_all_shards(self) -> bool:
         """Say whether every listed shard is read or drained, by whichever worker; a child waits for its parents."""
@@ -398,3 +461,7 @@ class Attachment:
 
 def _is_live(state: PartitionState) -> bool:
     return state.partition.kind == "shard" and not state.position.ended
+
+
+def _is_drained_shard(state: PartitionState) -> bool:
+    return state.partition.kind == "shard" and state.position.ended

@@ -24,6 +24,7 @@ class Cursor:
         position: How far it has been read and handed to the lane.
         committed: How far it has been applied and committed.
         ordinal: Changes read since the epoch was drawn.
+        polls: How often it was read.
         polled_at: Last successful read, epoch seconds; 0.0 before the first.
         quiet_since: Since when reads have come back empty; 0.0 while they bring changes.
         newest: Creation time of the newest change read.
@@ -34,6 +35,7 @@ class Cursor:
     position: Position
     committed: Position
     ordinal: int = 0
+    polls: int = 0
     polled_at: float = 0.0
     quiet_since: float = 0.0
     newest: float = 0.0
@@ -44,6 +46,7 @@ class Cursor:
         count = len(batch.changes) + len(batch.poison)
         self.ordinal += count
         self.position = batch.position
+        self.polls += 1
         self.polled_at = now
         if count:
             self.quiet_since = 0.0

@@ -15,11 +15,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dynalens import clock, failpoint
 from dynalens.dead_letter import DeadLetter, DeadLetterStore
 from dynalens.errors import DynalensError, TrimmedError
-from dynalens.partition import Partition
+from dynalens.partition import START, Partition
 from dynalens.pipeline.attachment import Attachment, DetachedError, Table
 from dynalens.pipeline.delivery import ORDINAL_LIMIT, Cursor, Delivery
+from dynalens.pipeline.generations import Fed
 from dynalens.pipeline.progress import Progress
 from dynalens.pipeline.redrive import Redriver, poison_letter, rejection_letter
+from dynalens.pipeline.verifier import Repair, Verifier, repairing_writes
 from dynalens.position import Commit, Copy, Gap
 from dynalens.report import Report
 from dynalens.retry import RetryPolicy
@@ -35,6 +37,9 @@ LINGER_SECONDS = 0.05
 """How long a batch may wait for company: less would make many small parts, more would be seen."""
 IDLE_SECONDS = 0.25
 SWEEP_EVERY_SECONDS = 3600.0
+APPLIED_LOOK_SECONDS = 0.05
+LOOK_SECONDS = 3.0
+"""How often the target is asked whether it still holds what it confirmed: a quiet table would not find out."""
 
 
 class TargetLane:
@@ -45,12 +50,13 @@ class TargetLane:
         target: The target; the lane is its only writer for this table.
         attach: Makes a new, unattached `Attachment`.
         reported_as: The worker's name in reports.
-        others_caught_up: Says whether every other worker of the table has caught up with this target.
+        other_reports: Gives what the other workers of the table, as far as they live, say of this target.
         dead_letters: Where refused changes go.
         lock: The feed's lock, which guards the queue and the cursors.
         wake: Called with the lock held when the lane has room again.
         rediscover: Called when a shard was drained, so that its children are found at once.
         redriver: Applies dead letters again when asked.
+        verifier: Makes what compares the target with the table when asked.
         retries: How long to wait between attempts to attach.
     """
 
@@ -61,27 +67,29 @@ class TargetLane:
         target: Target,
         attach: Callable[[], Attachment],
         reported_as: str,
-        others_caught_up: Callable[[], bool],
+        other_reports: Callable[[], Sequence[Report]],
         dead_letters: DeadLetterStore,
         lock: threading.Condition,
         wake: Callable[[], None],
         rediscover: Callable[[], None],
         redriver: Redriver,
+        verifier: Callable[[TargetLane], Verifier],
         retries: RetryPolicy,
     ) -> None:
         """Prepare; `start` begins."""
         self.name = target.name
         self.tried = threading.Event()
-        """Set once the first attempt to attach has ended, well or badly."""
+        """Set once the first attempt to attach has failed, or its scans are to be read."""
         self._table = table
         self._target = target
         self._new_attachment = attach
-        self._others_caught_up = others_caught_up
+        self._other_reports = other_reports
         self._dead_letters = dead_letters
         self._lock = lock
         self._wake = wake
         self._rediscover = rediscover
         self._redriver = redriver
+        self._verifier = verifier(self)
         self._retries = retries
         self._attachment = attach()
         self._queue: deque[Delivery] = deque()
@@ -91,7 +99,7 @@ class TargetLane:
         self._progress = Progress(table.name, target.name, reported_as, read_at=table.read_at.get(target.name, 0.0))
         self._stop = threading.Event()
         self._drain_until = 0.0
-        self._swept_at = time.monotonic()
+        self._swept_at = self._looked_at = time.monotonic()
         self._thread = threading.Thread(target=self._run, name=f"lane-{table.name}-{target.name}", daemon=True)
 
     # What the feed calls, with the lock held.
@@ -144,6 +152,7 @@ class TargetLane:
         """Apply and commit what has been read, for at most `drain_seconds`, then end. Returns at once."""
         self._drain_until = time.monotonic() + drain_seconds
         self._stop.set()
+        self._verifier.stop()
         with self._lock:
             self._lock.notify_all()
 
@@ -190,14 +199,7 @@ class TargetLane:
                 with self._lock:
                     self._lost = [*lost, *self._lost]
             raise
-        if attachment.store_is_older():
-            log.error(
-                "the position store is older than what %s remembers of %s: was it restored? Changes are replayed.",
-                self.name,
-                self._table.name,
-            )
         self._progress.target_error = None
-        self.tried.set()
 
     def _detach(self) -> None:
         """Drop all that is in memory: what was not committed is read again."""
@@ -310,8 +312,13 @@ class TargetLane:
         if attachment.leases.revision() > attachment.generations.revision:
             attachment.refresh()
         attachment.extend()
+        if attachment.has_begun():
+            self.tried.set()
         if attachment.leases.leads():
             self._lead()
+        if time.monotonic() - self._looked_at > LOOK_SECONDS:
+            self._looked_at = time.monotonic()
+            attachment.look_after()
         if any(cursor.ordinal > ORDINAL_LIMIT for cursor in self._attachment.cursors.values()):
             message = "the ordinals of an epoch run out"
             raise DetachedError(message)
@@ -335,17 +342,88 @@ class TargetLane:
         attachment = self._attachment
         for copy in attachment.complete():
             if not attachment.replaces(copy) or self._have_caught_up():
-                attachment.lead.finish(copy)
+                attachment.lead.finish(copy, [segment.id for segment in attachment.segments[copy.scan]])
         attachment.lead.answer_requests()
         self._redriver.run(attachment.generations)
+        self._verifier.run()
+        if self._verifier.repairs:
+            self._repair(self._verifier.repairs[0])
         if time.monotonic() - self._swept_at > SWEEP_EVERY_SECONDS:
             self._swept_at = time.monotonic()
+            attachment.forget_gone()
             self._target.sweep(clock.now() - TOMBSTONE_RETENTION_SECONDS)
 
+    def _repair(self, repair: Repair) -> None:
+        """Write documents anew that a verification found to differ, once every shard has drawn above the repair."""
+        fed = self._attachment.generations.fed.get(str(repair.fed.generation))
+        if fed is not None and not repair.epoch:
+            repair.epoch = self._attachment.lead.begin_repair(fed.copy)
+            message = "documents are repaired"
+            raise DetachedError(message)
+        if fed is not None and not self._attachment.all_drew_above(repair.epoch):
+            return
+        if fed is not None:
+            writes = repairing_writes(repair, self._table.name, self._redriver.fetch)
+            repair.repaired = len(writes) - len(self._target.apply(writes))
+        self._verifier.repairs.remove(repair)
+        repair.done.set()
+
     def _have_caught_up(self) -> bool:
-        return self.report(clock.now()).caught_up and self._others_caught_up()
+        others = self._other_reports()
+        return self.report(clock.now()).caught_up and all(report.caught_up for report in others)
+
+    # What a verification asks, from its own thread.
+
+    def served(self, collection: str) -> Fed | None:
+        """See `verifier.Repairer.served`."""
+        fed = [one for one in self._attachment.generations.fed.values() if one.copy.collection == collection]
+        return next((one for one in fed if one.copy.state == "live"), None)
+
+    def applied(self, stop: threading.Event) -> None:
+        """See `verifier.Repairer.applied`."""
+        began = clock.now()
+        while not (stop.is_set() or self._has_applied(stop)):
+            stop.wait(APPLIED_LOOK_SECONDS)
+        while not stop.is_set() and not all(_applied_until(report) > began for report in self._other_reports()):
+            stop.wait(APPLIED_LOOK_SECONDS)
+
+    def _has_applied(self, stop: threading.Event) -> bool:
+        """Read every shard once more, and wait until that is applied; False when the lane attached again meanwhile."""
+        attachment = self._attachment
+        with self._lock:
+            # The first may have been under way already.
+            polls = {id_: cursor.polls + 2 for id_, cursor in _open_cursors(attachment).items()}
+        if not self._await(stop, lambda cursor: cursor.polls >= polls.get(cursor.partition.id, 0), attachment):
+            return False
+        with self._lock:
+            positions = {id_: cursor.position for id_, cursor in _open_cursors(attachment).items()}
+        reached = self._await(
+            stop, lambda cursor: cursor.committed >= positions.get(cursor.partition.id, START), attachment
+        )
+        return reached and attachment.has_all_shards()
+
+    def _await(self, stop: threading.Event, reached: Callable[[Cursor], bool], attachment: Attachment) -> bool:
+        while not stop.is_set() and attachment is self._attachment and attachment.attached:
+            with self._lock:
+                if all(map(reached, _open_cursors(attachment).values())):
+                    return True
+            stop.wait(APPLIED_LOOK_SECONDS)
+        return False
 
     def report(self, now: float) -> Report:
         """Say how far this lane is, and what holds it up."""
         with self._lock:
             return self._progress.report(self._attachment, self._queue, now)
+
+
+def _open_cursors(attachment: Attachment) -> dict[str, Cursor]:
+    return {
+        id_: cursor
+        for id_, cursor in attachment.cursors.items()
+        if cursor.partition.kind == "shard" and not cursor.committed.ended
+    }
+
+
+def _applied_until(report: Report) -> float:
+    """Give the time before which everything that was written is confirmed, as far as a worker knows."""
+    return min(report.polled_at, report.written_at - report.behind_seconds)

@@ -96,8 +96,13 @@ class Lead:
             return True
         return bool(plan(situation, Loss(), lambda consistent: Scan("", 1, consistent)).new)
 
-    def finish(self, copy: Copy) -> None:
-        """Make a complete generation the one that is served, and feed the one before it no more, unless it is kept."""
+    def finish(self, copy: Copy, segments: Sequence[str]) -> None:
+        """Make a complete generation the one that is served, and feed the one before it no more, unless it is kept.
+
+        Args:
+            copy: Its record.
+            segments: The segments of its scan: how far they were read is forgotten.
+        """
         generation = Generation(copy.collection, copy.number)
         failpoint.hit(failpoint.BEFORE_SERVE)
         self.target.serve(generation)
@@ -110,6 +115,8 @@ class Lead:
             self.store.save_copy(self.table, replace(older, state="kept") if kept else dropped(older))
         self._end(copy.collection, "rebuild")
         self.settle()
+        if copy.scan not in {other.scan for other in self.generations.building()}:
+            self.store.forget(self.table, self.target.name, segments)
 
     def settle(self) -> None:
         """Drop what nobody feeds, and close the gaps that newer generations have made up for."""
@@ -126,6 +133,13 @@ class Lead:
     def gaps(self) -> list[Gap]:
         """List the gaps of this target that are recorded."""
         return [gap for gap in self.store.gaps(self.table) if gap.target == self.target.name]
+
+    def begin_repair(self, copy: Copy) -> int:
+        """Draw an epoch for a repair, and ask every live shard to draw above it; give the epoch."""
+        epoch = self.store.next_epoch(self.table, remembered=self.target.recall(self.table).epoch)
+        self.target.raise_epoch(self.table, epoch)
+        self.store.save_copy(self.table, replace(copy, barrier=epoch))
+        return epoch
 
     def answer_requests(self) -> None:
         """Switch back to a kept generation, or drop it, where somebody asked for it."""

@@ -22,12 +22,14 @@ from dynalens.pipeline.lane import TargetLane
 from dynalens.pipeline.lead import Lead
 from dynalens.pipeline.leases import Leases
 from dynalens.pipeline.redrive import Fetch, Redriver
+from dynalens.pipeline.verifier import Verifier
 from dynalens.position import PositionStore
 from dynalens.report import Report
 from dynalens.request import RequestStore
 from dynalens.retry import RetryPolicy
 from dynalens.source import Source
 from dynalens.target import Target
+from dynalens.verification import TableReader
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +54,8 @@ class TablePipeline:
         store: Positions.
         requests: What somebody asked for.
         leases: Which partitions this worker reads.
-        others_caught_up: Says of a target, by its name, whether every other worker of the table has caught up.
+        other_reports: Gives what the other workers of the table, as far as they live, say of a target, by its name.
+        reader: Opens the table's side of a comparison with a target, which ends when the event is set.
         dead_letters: Where refused changes go.
         fetch: Reads one item afresh.
         segments: How many segments a new scan has.
@@ -69,7 +72,8 @@ class TablePipeline:
         store: PositionStore,
         requests: RequestStore,
         leases: Leases,
-        others_caught_up: Callable[[str], bool],
+        other_reports: Callable[[str], Sequence[Report]],
+        reader: Callable[[threading.Event], TableReader],
         dead_letters: DeadLetterStore,
         fetch: Fetch,
         segments: int,
@@ -98,12 +102,13 @@ class TablePipeline:
                 target=target,
                 attach=partial(self._attachment, target, store, requests, leases),
                 reported_as=leases.reported_as,
-                others_caught_up=partial(others_caught_up, target.name),
+                other_reports=partial(other_reports, target.name),
                 dead_letters=dead_letters,
                 lock=self._feed.lock,
                 wake=self._feed.wake_all,
                 rediscover=self._rediscover.set,
                 redriver=Redriver(table, target, dead_letters, fetch),
+                verifier=partial(self._verifier, target, requests, reader),
                 retries=retries,
             )
         self._discovery = threading.Thread(
@@ -114,6 +119,24 @@ class TablePipeline:
         generations = Generations(self._table.name, target, store)
         lead = Lead(self._table.name, target, store, requests, generations, self.new_scan)
         return Attachment(self._table, target, store, self, leases, generations, lead)
+
+    def _verifier(
+        self,
+        target: Target,
+        requests: RequestStore,
+        reader: Callable[[threading.Event], TableReader],
+        lane: TargetLane,
+    ) -> Verifier:
+        table = self._table
+        return Verifier(
+            table=table.name,
+            keys=table.keys,
+            items=table.items,
+            target=target,
+            requests=requests,
+            reader=reader,
+            lane=lane,
+        )
 
     # Partitions, as lanes see them.
 

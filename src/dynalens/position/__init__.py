@@ -153,7 +153,10 @@ class PositionStore(Protocol):
         ...
 
     def forget(self, table: str, target: str, partitions: Sequence[str]) -> None:
-        """Drop the positions of partitions that no longer exist at the source (or of a finished scan)."""
+        """Drop the positions of partitions that no longer exist at the source (or of a finished scan).
+
+        The lease of a partition that no target has a position of goes with them.
+        """
         ...
 
     def copies(self, table: str, target: str) -> list[Copy]:

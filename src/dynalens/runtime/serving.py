@@ -35,6 +35,7 @@ def backend(
         config=config,
         positions=store,
         dead_letters=store,
+        requests=store,
         reports=reports,
         # SQL knows of each field which column it has.
         documents=targets.sql or targets.search,

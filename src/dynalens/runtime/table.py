@@ -29,13 +29,14 @@ from dynalens.source.streams import StreamSource
 from dynalens.source.table import TableInfo, require_new_images, require_stream, table_info
 from dynalens.status import STALLED_AFTER_SECONDS
 from dynalens.target import Target
+from dynalens.verification import ScannedTable, TableReader
 
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 10.0
 """How often the table is described again: its stream may have been turned off, or the table created anew."""
 AGAIN_SECONDS = 2.0
-_RECONNECT = RetryPolicy(base_seconds=0.2, cap_seconds=5.0, attempts=sys.maxsize, total_seconds=math.inf)
+RECONNECT = RetryPolicy(base_seconds=0.2, cap_seconds=5.0, attempts=sys.maxsize, total_seconds=math.inf)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,8 @@ class Parts:
     reports: ReportReader
     leases: Callable[[str], Leases]
     """Gives the leases of a table by its name."""
+    retries: RetryPolicy = RECONNECT
+    """How long is waited between attempts to attach a target."""
 
 
 def worker_name() -> str:
@@ -194,22 +197,35 @@ class TableWorker:
             store=parts.store,
             requests=parts.requests,
             leases=self._leases,
-            others_caught_up=self._others_caught_up,
+            other_reports=self._other_reports,
+            reader=lambda stop: self._reader(info, stop),
             dead_letters=parts.dead_letters,
             fetch=lambda key: parts.aws.item(self._name, key),
             segments=parts.source.scan_segments,
-            retries=_RECONNECT,
+            retries=parts.retries,
         )
 
-    def _others_caught_up(self, target: str) -> bool:
+    def _other_reports(self, target: str) -> list[Report]:
         now = clock.now()
-        return all(
-            report.caught_up
+        return [
+            report
             for report in self._parts.reports.reports()
             if (report.table, report.target) == (self._name, target)
             and report.worker != self._leases.reported_as
             and now - report.written_at <= STALLED_AFTER_SECONDS
+        ]
+
+    def _reader(self, info: TableInfo, stop: threading.Event) -> TableReader:
+        scan = ScanSource(
+            self._parts.aws,
+            info,
+            copy="verification",
+            segments=1,
+            read_units=self._parts.source.scan_read_units,
+            consistent=False,
+            stop=stop,
         )
+        return ScannedTable(scan)
 
     def _scan(self, info: TableInfo, scan: Scan) -> Source:
         return ScanSource(

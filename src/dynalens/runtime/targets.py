@@ -7,8 +7,9 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dynalens.config import EMBEDDED_METRICS, Config
+from dynalens.config import EMBEDDED_METRICS, Config, store_location
 from dynalens.errors import UsageError
+from dynalens.position.dynamodb import DynamoStore
 from dynalens.target import Target
 from dynalens.target.metrics import MetricsTarget, open_metrics
 from dynalens.target.search import open_search
@@ -56,7 +57,7 @@ def require_shared(config: Config, command: str) -> None:
     """Refuse what only one process can use, before anything is opened.
 
     Raises:
-        UsageError: A target is embedded, or no store is named that several workers could share.
+        UsageError: A target is embedded.
     """
     embedded = embedded_targets(config)
     if embedded:
@@ -67,11 +68,21 @@ def require_shared(config: Config, command: str) -> None:
                 f"{'is' if len(embedded) == 1 else 'are'} embedded), such as metrics: valkey://HOST:6379."
             ),
         )
+
+
+def open_shared_store(config: Config, command: str) -> DynamoStore:
+    """Open the store that workers share.
+
+    Raises:
+        UsageError: None is named.
+        StoreError: AWS cannot be reached as configured.
+    """
     if config.store is None:
         raise UsageError(
             f"`dynalens {command}` shares positions with other processes; no store for them is named.",
             hint="Add to the file, store: dynamodb://dynalens, then run `dynalens store create`.",
         )
+    return DynamoStore(store_location(config.store, config.source))
 
 
 def embedded_targets(config: Config) -> Sequence[str]:

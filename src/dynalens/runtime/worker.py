@@ -8,12 +8,11 @@ from contextlib import ExitStack, closing, contextmanager
 
 from dynalens.config import Config
 from dynalens.errors import EXIT_OK
-from dynalens.position.dynamodb import open_store
 from dynalens.runtime.fleet import Membership, SharedLeases
 from dynalens.runtime.memory import share_freed_memory
 from dynalens.runtime.process import leaving, running, stopped_by_signals
 from dynalens.runtime.table import Parts, TableWorker, collections_by_table, worker_name
-from dynalens.runtime.targets import open_targets, require_shared
+from dynalens.runtime.targets import open_shared_store, open_targets, require_shared
 from dynalens.source.aws import Aws
 
 REPORT_SECONDS = 2.0
@@ -35,7 +34,7 @@ def work(config: Config, *, on_ready: Callable[[str], None]) -> int:
     ended = threading.Event()
     with ExitStack() as stack:
         timer = stack.enter_context(leaving())
-        store = stack.enter_context(closing(open_store(config)))
+        store = stack.enter_context(closing(open_shared_store(config, "worker")))
         targets = open_targets(config, stack).all()
         membership = Membership(store, worker_name())
         # Left at last, when nothing is read any more: the others go on at once.

@@ -11,6 +11,7 @@ from dynalens.dead_letter import DeadLetterStore
 from dynalens.errors import DynalensError, NotFoundError
 from dynalens.position import PartitionState, PositionStore
 from dynalens.report import Report, ReportReader
+from dynalens.request import RequestStore
 from dynalens.search import Everything
 from dynalens.status import CollectionStatus, collection_status
 from dynalens.target import DocumentReader, MetricReader, SearchReader, SqlReader
@@ -21,7 +22,7 @@ _CHARACTERS_OF_A_NAME = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Backend:
-    """Everything that the server may read. It writes nothing but requests to redrive dead letters.
+    """Everything that the server may read. It writes nothing but what is asked of a worker.
 
     Attributes:
         config: The configuration that the worker runs with.
@@ -36,6 +37,7 @@ class Backend:
         dashboards: The dashboards of the files, by name.
         started_at: When this process started, in epoch seconds.
         version: Version of Dynalens.
+        requests: What is asked of workers; None where nobody would hear of it.
     """
 
     config: Config
@@ -49,6 +51,7 @@ class Backend:
     dashboards: Mapping[str, DashboardConfig]
     started_at: float
     version: str
+    requests: RequestStore | None = None
 
     def collection(self, name: str) -> CollectionConfig:
         """Give a collection's configuration.
@@ -79,8 +82,8 @@ class Backend:
         waiting = self.dead_letters.waiting_counts()
         return [
             self._status(name, target, reports=reports, waiting=waiting, now=now)
-            for name, collection in self.config.collections.items()
-            for target in self._targets(name, collection)
+            for name in self.config.collections
+            for target in self.targets_of(name)
         ]
 
     def live_status(self, collection: str, now: float) -> CollectionStatus:
@@ -153,6 +156,10 @@ class Backend:
         except NotFoundError:
             return None
         return None
+
+    def targets_of(self, name: str) -> list[str]:
+        """List the targets that a collection is kept in. Blocks on the store."""
+        return list(self._targets(name, self.collection(name)))
 
     def _targets(self, name: str, collection: CollectionConfig) -> Iterator[str]:
         if self.sql is not None:

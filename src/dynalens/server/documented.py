@@ -54,12 +54,16 @@ _ALWAYS = (403, 500)
 
 
 def answers(
-    example: object, *errors: int, media_type: str = "application/json", description: str = "As asked."
+    example: object,
+    *errors: int,
+    status: int = 200,
+    media_type: str = "application/json",
+    description: str = "As asked.",
 ) -> Documented:
     """Document a route's answers: an example of the good one, and the statuses of the errors that it may give."""
-    documented: Documented = {200: {"description": description, "content": {media_type: {"example": example}}}}
-    for status in sorted({*errors, *_ALWAYS}):
-        documented[status] = error(status)
+    documented: Documented = {status: {"description": description, "content": {media_type: {"example": example}}}}
+    for failed in sorted({*errors, *_ALWAYS}):
+        documented[failed] = error(failed)
     # Stands in for FastAPI's own description of a validation error, which has another shape and status.
     documented["default"] = {"description": "Any other error has this shape too.", "model": ErrorAnswer}
     return documented

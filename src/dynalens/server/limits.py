@@ -47,6 +47,9 @@ SWEEP_SECONDS = 5.0
 LETTERS_PER_ANSWER = 1000
 """Dead letters in one answer, and numbers in one request to redrive."""
 
+REQUESTS_OPEN = 20
+"""Requests of one table that have not ended; the worker carries out one after the other."""
+
 VIEWERS = 10_000
 """Viewers of live events at once, fewer where the process may not open as many files."""
 

@@ -48,7 +48,8 @@ class NotReadyReason(BaseModel):
     collection: str
     target: str
     phase: Phase
-    reason: str
+    reason: str = Field(description="All that is known of why.")
+    hint: str = Field(description="What to do about the last error; empty without one.")
 
 
 class NotReady(ErrorAnswer):
@@ -77,8 +78,15 @@ class TargetStatus(BaseModel):
     ready: bool = Field(description="The first copy is complete.")
     caught_up: bool
     generation: int
+    stalled: bool = Field(
+        description="No successful poll, or changes read and none confirmed, for 10 s; also where the phase is `gap`."
+    )
     progress: float = Field(description="Share of the running scan that is done, 0 to 1.")
-    lag_seconds: float
+    scanned: int = Field(description="Rows of the running scan that are applied, of the whole table; 0 without one.")
+    scan_total: int = Field(
+        description="Rows that the running scan may read: DynamoDB's estimate, up to six hours old; 0 without a scan."
+    )
+    lag_seconds: float = Field(description="Age of the oldest change that may be unconfirmed.")
     documents: int | None = Field(description="Live documents; null where the target does not count them now.")
     waiting: int = Field(description="Changes read and not yet confirmed, of the whole table.")
     dead_letters: int
@@ -92,6 +100,7 @@ class PositionStatus(BaseModel):
     table: str
     target: str
     partition: str
+    kind: Literal["shard", "segment"] = Field(description="Of the table's stream, or of a running scan.")
     position: str = Field(description="Sequence number or scan key; empty before the first.")
 
 

@@ -10,34 +10,18 @@ Sources: "Common Errors" and the pages of each action in the Amazon DynamoDB and
 from __future__ import annotations
 
 import base64
-import ipaddress
 import json
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
 
-import boto3
-import botocore.session
-from botocore.config import Config as ClientConfig
-from botocore.exceptions import (
-    BotoCoreError,
-    ChecksumError,
-    ClientError,
-    CredentialRetrievalError,
-    HTTPClientError,
-    NoCredentialsError,
-    NoRegionError,
-    PartialCredentialsError,
-    SSOError,
-    TokenRetrievalError,
-)
-from botocore.exceptions import ConnectionError as HTTPConnectionError
+from botocore.exceptions import BotoCoreError, ChecksumError, ClientError, NoRegionError
 from botocore.model import OperationModel
 from botocore.parsers import ResponseParserError
 
+from dynalens.aws import CREDENTIAL_ERRORS, CREDENTIALS_HINT, NETWORK_ERRORS, client_options, session_for
 from dynalens.change import Typed
 from dynalens.config import SourceConfig
 from dynalens.errors import SourceError, TrimmedError
@@ -48,7 +32,6 @@ if TYPE_CHECKING:
     from types_boto3_dynamodbstreams import DynamoDBStreamsClient
     from types_boto3_dynamodbstreams.type_defs import StreamDescriptionTypeDef
 
-CONNECT_SECONDS = 5.0
 READ_SECONDS = 20.0
 """Longest silence in an answer. A page is at most 1 MB and arrives within a second; what takes longer is broken."""
 
@@ -97,16 +80,9 @@ class Aws:
 
     def __init__(self, config: SourceConfig, *, connections: int = CONNECTIONS) -> None:
         self.config = config
-        options = ClientConfig(
-            connect_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
-            max_pool_connections=connections,
-            tcp_keepalive=True,
-            # Named, so that AWS_RETRY_MODE cannot bring adaptive mode's own waiting back in.
-            retries={"mode": "standard", "total_max_attempts": 1},
-        )
+        options = client_options(connections=connections, read_seconds=READ_SECONDS)
         with _configuration_checked():
-            session = _session(config)
+            session = session_for(config.region, (config.endpoint_url, config.streams_endpoint_url))
             self._dynamodb: DynamoDBClient = session.client(
                 "dynamodb", endpoint_url=config.endpoint_url, config=options
             )
@@ -219,39 +195,6 @@ def unreadable(operation: str, subject: str, error: ValueError) -> TransientErro
 # Clients.
 
 
-def _session(config: SourceConfig) -> boto3.Session:
-    core = botocore.session.Session()
-    emulator = _on_loopback(config)
-    if emulator:
-        # Only the metadata service is left out: no instance role is meant for an emulator, and asking takes seconds.
-        core.get_component("credential_provider").remove("iam-role")
-    session = boto3.Session(botocore_session=core, region_name=config.region)
-    if not emulator or (session.get_credentials() and session.region_name):
-        return session
-    # Requests must be signed with something, and what listens on loopback cannot check the signature: no emulator
-    # knows any account. So DynamoDB Local works on a machine that never saw AWS. Everywhere else credentials are
-    # the user's alone.
-    found = session.get_credentials()
-    return boto3.Session(
-        botocore_session=core,
-        region_name=session.region_name or "us-east-1",
-        **({} if found else {"aws_access_key_id": "local", "aws_secret_access_key": "local"}),
-    )
-
-
-def _on_loopback(config: SourceConfig) -> bool:
-    urls = [url for url in (config.endpoint_url, config.streams_endpoint_url) if url]
-    return config.endpoint_url is not None and all(map(_is_loopback, urls))
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-
-
 def _receive(
     response_dict: dict[str, Any],
     customized_response_dict: dict[str, Any],
@@ -304,11 +247,7 @@ _BROKEN = _Meaning(
     TransientError, "Dynalens tries again while it runs; if it stays, look at the network and AWS's health page."
 )
 _DENIED = _Meaning(AccessError, "Allow {action} on {resource} in the caller's IAM policy.")
-_UNKNOWN = _Meaning(
-    AccessError,
-    "Configure or renew AWS credentials: environment variables, ~/.aws, aws sso login, or the role of the task or "
-    "instance. An emulator takes any: export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local",
-)
+_UNKNOWN = _Meaning(AccessError, CREDENTIALS_HINT)
 _REFUSED = _Meaning(SourceError, "")
 
 _MEANINGS: dict[str, _Meaning] = {
@@ -348,21 +287,12 @@ def _translated(operation: str, resource: str, shard: str = "") -> Iterator[None
         yield
     except ClientError as error:
         raise _from_service(what, operation, resource, error) from error
-    except (HTTPClientError, HTTPConnectionError, ChecksumError, ResponseParserError) as error:
+    except NETWORK_ERRORS as error:
         raise TransientError(f"{what}: {_said(error)}.", hint=_BROKEN.hint) from error
-    except _CREDENTIAL_ERRORS as error:
+    except CREDENTIAL_ERRORS as error:
         raise AccessError(f"{what}: {_said(error)}.", hint=_UNKNOWN.hint) from error
     except BotoCoreError as error:
         raise SourceError(f"{what}: {_said(error)}.") from error
-
-
-_CREDENTIAL_ERRORS = (
-    NoCredentialsError,
-    PartialCredentialsError,
-    CredentialRetrievalError,
-    TokenRetrievalError,
-    SSOError,
-)
 
 
 def _from_service(what: str, operation: str, resource: str, error: ClientError) -> SourceError:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from dynalens.change import Change, Document
 from dynalens.config import CollectionConfig
@@ -300,4 +300,37 @@ class MetricReader(Protocol):
 
     def listen(self, topics: Sequence[str]) -> AbstractAsyncContextManager[AsyncIterator[LiveEvent]]:
         """Hear the changes of topics from the moment the context is entered. Ends with `TargetError` when cut off."""
+        ...
+
+
+class Walked(NamedTuple):
+    """Ids of live documents, and the cursor to go on behind them; an empty one at the end."""
+
+    ids: Sequence[str]
+    cursor: str
+
+
+@runtime_checkable
+class Comparable(Protocol):
+    """A target whose content can be compared with its table, while both change.
+
+    Digests are equal where the content is, whatever the form in which table and target write it. Versions and
+    tombstones do not count. Called from any thread, beside the writer. Every method raises `TargetError` when the
+    target cannot be read, or when it has no such generation.
+    """
+
+    def digest(self, generation: Generation, item: Document, /) -> bytes | None:
+        """Give the digest of what the generation keeps of an item of its collection; None where it keeps nothing."""
+        ...
+
+    def kept(self, generation: Generation, ids: Sequence[str]) -> dict[str, bytes]:
+        """Give the digest of what is kept under each of these ids that has a live document; in one query."""
+        ...
+
+    def walk(self, generation: Generation, cursor: str, limit: int) -> Walked:
+        """List ids of live documents behind a cursor, from the beginning with an empty one; in one query.
+
+        Each document that is live throughout is listed at least once, also while others come and go. There may be more
+        than `limit`, and none before the end.
+        """
         ...

@@ -75,9 +75,9 @@ class ScriptedStreams:
         """Where it listens, as soon as it does: what `source.endpoint_url` takes."""
         self.calls: list[Call] = []
         """Every request received so far, those that were made to fail included."""
+        self.shards_per_page = shards_per_page
         self._keys = tuple(keys)
         self._view_type = view_type
-        self._shards_per_page = shards_per_page
         self._clock = clock
         self._lock = threading.RLock()
         self._items: dict[str, Item] = {}
@@ -179,11 +179,12 @@ class ScriptedStreams:
             self._shards[shard].records.append(_Record(int(found), record))
             return str(found)
 
-    def repeat(self, shard: str, count: int) -> None:
-        """Write the last `count` records of a shard once more, as they are."""
+    def repeat(self, shard: str, count: int, *, before: int = 0) -> None:
+        """Write the last `count` records of a shard once more, as they are; or those that stand `before` so many."""
         with self._lock:
             records = self._shards[shard].records
-            records.extend(records[-count:])
+            end = max(0, len(records) - before)
+            records.extend(records[max(0, end - count) : end])
 
     # Shards.
 
@@ -229,6 +230,11 @@ class ScriptedStreams:
         """Let the next `times` calls of an operation fail. Faults of one operation happen in the order given."""
         with self._lock:
             self._faults.setdefault(operation, deque()).extend([fault] * times)
+
+    def heal(self) -> None:
+        """Forget the faults that have not happened yet."""
+        with self._lock:
+            self._faults.clear()
 
     def empty_pages(self, shard: str, count: int) -> None:
         """Answer the next `count` reads of a shard without records, though there may be some."""
@@ -324,7 +330,7 @@ class ScriptedStreams:
             for shard in self._shards.values():
                 shard.begin_listing()
         listed = [shard.described() for shard in self._shards.values() if shard.id > after and not shard.is_hidden]
-        page = listed[: min(self._shards_per_page, request.get("Limit", self._shards_per_page))]
+        page = listed[: min(self.shards_per_page, request.get("Limit", self.shards_per_page))]
         description: dict[str, Any] = {
             "StreamArn": self.stream_arn,
             "StreamStatus": "ENABLED",
@@ -430,12 +436,17 @@ class _Shard:
             case "LATEST":
                 return len(self.records)
             case "AT_SEQUENCE_NUMBER":
-                index = sum(record.number < int(number) for record in self.records)
+                index = self._first(int(number))
             case _:
-                index = sum(record.number <= int(number) for record in self.records)
+                index = self._first(int(number) + 1)
         if self.trimmed and index <= self.trimmed:
             raise WireError("TrimmedDataAccessException", _TRIMMED)
         return index
+
+    def _first(self, number: int) -> int:
+        """Find the first record from this number on; what is repeated behind it is no reason to skip it."""
+        indexes = (index for index, record in enumerate(self.records) if record.number >= number)
+        return next(indexes, len(self.records))
 
     def read(self, index: int, limit: int) -> list[_Record]:
         if index < self.trimmed:

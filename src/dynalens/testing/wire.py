@@ -83,7 +83,13 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        length = int(self.headers["Content-Length"])
+        body = self.rfile.read(length)
+        if len(body) < length:
+            # The client was killed while it asked.
+            self.close_connection = True
+            return
+        request = json.loads(body)
         operation = self.headers["X-Amz-Target"].rpartition(".")[2]
         fault = self.server.script.received(operation, request)
         if fault == Fault.RESET:

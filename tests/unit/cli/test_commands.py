@@ -42,9 +42,14 @@ def test_help_comes_without_arguments_too(run: Run) -> None:
         ["search"],
         ["sql"],
         ["fields"],
+        ["verify"],
+        ["rebuild"],
         ["dlq", "list"],
         ["dlq", "show"],
         ["dlq", "redrive"],
+        ["store", "create"],
+        ["store", "policy"],
+        ["store", "show"],
     ],
 )
 def test_every_help_has_an_example(run: Run, command: list[str]) -> None:
@@ -292,6 +297,14 @@ def test_status_is_a_table(run: Run, server: FakeServer) -> None:
     ]
 
 
+def test_status_lists_positions_where_asked(run: Run, server: FakeServer) -> None:
+    position = {"table": "Donations", "target": "sql", "partition": "shardId-1", "kind": "shard", "position": "111"}
+    server.answer("GET /api/v1/status", {**STATUS, "positions": [position]})
+    ran = run("status", "--positions")
+    assert ran.out.splitlines()[-1].split() == ["Donations", "sql", "shardId-1", "111"]
+    assert "shardId-1" not in run("status").out
+
+
 def test_status_as_json_is_the_answer_itself(run: Run, server: FakeServer) -> None:
     server.answer("GET /api/v1/status", STATUS)
     assert run("status", "--json") == Ran(EXIT_OK, json.dumps(STATUS) + "\n", "")
@@ -306,9 +319,14 @@ GAP = {"partition": "s1", "since": 0.0, "until": 1.0, "reason": "24 hours passed
         (status_of({"phase": "backfilling", "progress": 0.4, "error": None}), EXIT_OK, "backfilling 40%"),
         (status_of({"phase": "rebuilding", "progress": 0.4, "error": None}), EXIT_OK, "rebuilding 40%"),
         (
+            status_of({"phase": "backfilling", "scanned": 400, "scan_total": 1000}),
+            EXIT_OK,
+            "donations in sql: 400 of about 1,000 rows are copied",
+        ),
+        (
             status_of({"phase": "stalled", "error": ERROR}),
             EXIT_ATTENTION,
-            "donations in sql: The metrics server does not answer. Check that it runs.",
+            "donations in sql: The metrics server does not answer. Check that it runs. [target]",
         ),
         (
             status_of({"phase": "gap", "gaps": [GAP]}),

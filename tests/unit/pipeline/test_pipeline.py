@@ -124,8 +124,8 @@ def test_a_target_that_hangs_holds_back_no_other(source: MemorySource, store: Sq
     bench = Bench(source, [well, ill], store)
     put(source, "s1", "a", 1)
     with bench.running() as pipeline:
-        observed(equal(source, ill))
-        observed(equal(source, well))
+        observed(live(store, "sql"))
+        observed(live(store, "metrics"))
         ill.block()
         for number in range(100):
             put(source, "s1", f"b{number}", number)

@@ -20,7 +20,7 @@ from dynalens.runtime.fleet import Membership, SharedLeases
 from dynalens.source import Source
 from dynalens.testing.memory import MemorySource, MemoryTarget
 from tests.contract.memory_store import MemoryPositionStore
-from tests.pipelines import DONATIONS, IMPATIENT
+from tests.pipelines import DONATIONS, IMPATIENT, MemoryTable
 from tests.waiting import observed
 
 SHARDS = ["s1", "s2", "s3", "s4"]
@@ -89,7 +89,8 @@ class Worker:
             store=shared.store,
             requests=shared.store,
             leases=self.leases,
-            others_caught_up=lambda _target: True,
+            other_reports=lambda _target: [],
+            reader=lambda _stop: MemoryTable(shared.source),
             dead_letters=shared.dead_letters,
             fetch=shared.source.item,
             segments=2,
@@ -183,6 +184,7 @@ def test_a_rebuild_reaches_every_worker_before_its_scan_begins(shared: Shared) -
             stack.enter_context(shared.worker(f"w{number}"))
         shared.write()
         observed(shared.is_equal)
+        observed(lambda: [copy.state for copy in shared.copies()] == ["live"])
         shared.store.ask(Request(table="Donations", collection="donations", target="sql", kind="rebuild"))
         for _ in range(10):
             shared.write(5)

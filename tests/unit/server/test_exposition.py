@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
+from dataclasses import replace
 
 from dynalens.config import CollectionConfig, Config
 from dynalens.position import Gap
@@ -30,7 +31,7 @@ def test_every_sample_follows_the_text_format_and_the_type_of_its_family() -> No
             sample = SAMPLE.fullmatch(line)
             assert sample, line
             assert sample[1] in described
-    assert len(described) == 16
+    assert len(described) == 24
 
 
 def test_gaps_and_phases_are_told_per_collection_and_target() -> None:
@@ -41,6 +42,53 @@ def test_gaps_and_phases_are_told_per_collection_and_target() -> None:
     assert f"dynalens_gap{{{place}}} 1" in said
     assert f'dynalens_phase{{{place},phase="gap"}} 1' in said
     assert f'dynalens_phase{{{place},phase="streaming"}} 0' in said
+
+
+def test_gaps_of_a_partition_are_told_as_the_range_that_holds_them_all() -> None:
+    fakes = world(time.time())
+    fakes.stores.open_gaps += [
+        Gap("Donations", "sql", "shardId-1", 100.0, 200.0, "trimmed", 200.0),
+        Gap("Donations", "sql", "shardId-1", 50.0, 150.0, "gone", 200.0),
+        Gap("Donations", "search", "shardId-2", 0.0, 300.0, "trimmed", 300.0),
+    ]
+    said = lines(fakes)
+    first, second = (
+        'table="Donations",target="sql",partition="shardId-1"',
+        'table="Donations",target="search",partition="shardId-2"',
+    )
+    assert f"dynalens_gap_since_seconds{{{first}}} 50" in said
+    assert f"dynalens_gap_until_seconds{{{first}}} 200" in said
+    assert f"dynalens_gap_since_seconds{{{second}}} 0" in said
+    assert f"dynalens_gap_until_seconds{{{second}}} 300" in said
+
+
+def test_no_series_is_told_twice() -> None:
+    fakes = world(time.time())
+    gap = Gap("Donations", "sql", "shardId-1", 100.0, 200.0, "trimmed", 200.0)
+    fakes.stores.open_gaps += [gap, replace(gap, reason="gone")]
+    series = [line.rpartition(" ")[0] for line in lines(fakes) if not line.startswith("#")]
+    assert sorted(series) == sorted(set(series))
+
+
+def test_an_error_is_told_by_its_code_while_it_lasts() -> None:
+    now = time.time()
+    fakes = world(now)
+    place = 'table="Donations",collection="donations",target="sql"'
+    assert not [line for line in lines(fakes) if line.startswith(f"dynalens_last_error_info{{{place}")]
+    failed = replace(report("Donations", "sql", now), error_code="target", error_message="The disk is full.")
+    fakes.stores.saved_reports = [failed]
+    said = lines(fakes)
+    assert f'dynalens_last_error_info{{{place},code="target"}} 1' in said
+    assert 'dynalens_last_error_info{table="CrmMaster",collection="users",target="sql",code="worker_silent"} 1' in said
+
+
+def test_positions_are_told_by_time_and_number() -> None:
+    now = time.time()
+    fakes = world(now)
+    fakes.stores.saved_reports = [replace(report("Donations", "sql", now), applied_at=1_754_550_000.5)]
+    said = lines(fakes)
+    assert 'dynalens_open_partitions{table="Donations",target="sql",kind="shard"} 1' in said
+    assert 'dynalens_last_change_timestamp_seconds{table="Donations",target="sql"} 1754550000.5' in said
 
 
 def test_names_cannot_break_out_of_their_label() -> None:

@@ -109,10 +109,14 @@ class Positions(File):
     def forget(self, table: str, target: str, partitions: Sequence[str]) -> None:
         """See `PositionStore.forget`."""
         with self._write() as db:
-            db.executemany(
-                "DELETE FROM positions WHERE table_name = ? AND target = ? AND partition = ?",
-                [(table, target, partition) for partition in partitions],
-            )
+            for partition in partitions:
+                key = (table, partition, target)
+                db.execute("DELETE FROM positions WHERE table_name = ? AND partition = ? AND target = ?", key)
+                db.execute(
+                    "DELETE FROM leases WHERE table_name = ?1 AND partition = ?2 AND NOT EXISTS"
+                    " (SELECT 1 FROM positions WHERE table_name = ?1 AND partition = ?2)",
+                    key[:2],
+                )
 
     # Generations and gaps.
 

@@ -12,6 +12,7 @@ from dynalens.server.routes import (
     elasticsearch,
     health,
     live,
+    requests,
     search,
     sql,
 )
@@ -24,6 +25,7 @@ ROUTERS = (
     live.router,
     dashboards.router,
     dead_letters.router,
+    requests.router,
     elasticsearch.router,
     # Last: a collection may be called as a page is, and /search/_search is the search in it.
     console.router,

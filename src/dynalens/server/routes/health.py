@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -32,7 +33,13 @@ from dynalens.status import CollectionStatus
 
 router = APIRouter(tags=["health"])
 
-_REASON = {"collection": "donations", "target": "sql", "phase": "backfilling", "reason": "40 % of the first copy done"}
+_REASON = {
+    "collection": "donations",
+    "target": "sql",
+    "phase": "backfilling",
+    "reason": "4,000 of about 10,000 rows of the first copy are done.",
+    "hint": "",
+}
 _NOT_READY = {
     "error": {"code": "not_ready", "message": "1 of 2 are not ready.", "hint": "Wait, or see GET /api/v1/status."},
     "reasons": [_REASON],
@@ -50,7 +57,10 @@ _STATUS = {
             "ready": True,
             "caught_up": True,
             "generation": 1,
+            "stalled": False,
             "progress": 1.0,
+            "scanned": 0,
+            "scan_total": 0,
             "lag_seconds": 0.4,
             "documents": 10000,
             "waiting": 0,
@@ -60,7 +70,13 @@ _STATUS = {
         }
     ],
     "positions": [
-        {"table": "Donations", "target": "sql", "partition": "shardId-1", "position": "111100000000000000000000001"}
+        {
+            "table": "Donations",
+            "target": "sql",
+            "partition": "shardId-1",
+            "kind": "shard",
+            "position": "111100000000000000000000001",
+        }
     ],
     "dead_letters": 0,
 }
@@ -89,7 +105,13 @@ async def readyz(here: Here, *, caught_up: bool = False) -> Response:
     """Answer 200 once every first copy is complete; with `caught_up=true`, only while everything is caught up."""
     statuses = await here.stores.run(here.backend.statuses, clock.now())
     reasons = [
-        NotReadyReason(collection=status.collection, target=status.target, phase=status.phase, reason=_reason(status))
+        NotReadyReason(
+            collection=status.collection,
+            target=status.target,
+            phase=status.phase,
+            reason=" ".join(_reasons(status)),
+            hint=status.error_hint,
+        )
         for status in statuses
         if not status.ready or (caught_up and not status.caught_up)
     ]
@@ -104,14 +126,24 @@ async def readyz(here: Here, *, caught_up: bool = False) -> Response:
     )
 
 
-def _reason(status: CollectionStatus) -> str:
+def _reasons(status: CollectionStatus) -> Iterator[str]:
+    """Say what keeps a collection from being ready or caught up, as sentences."""
+    for gap in status.gaps:
+        since, until = (_moment(seconds) if seconds else "an unknown time" for seconds in (gap.since, gap.until))
+        yield f"Changes from {since} to {until} were lost: {gap.reason.rstrip('.')}."
     if status.error_message:
-        return status.error_message
-    if status.gaps:
-        return status.gaps[0].reason
-    if not status.ready:
-        return f"{status.progress:.0%} of the first copy done"
-    return f"{status.waiting} changes wait, {status.lag_seconds:.1f} s behind"
+        yield status.error_message
+    if status.scan_total:
+        copy = "new" if status.ready else "first"
+        yield f"{status.scanned:,} of about {status.scan_total:,} rows of the {copy} copy are done."
+    elif not status.ready:
+        yield "The first copy is not complete."
+    if status.ready or status.waiting:
+        yield f"{status.waiting:,} changes wait, {status.lag_seconds:.1f} s behind."
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 @router.get(
@@ -161,7 +193,11 @@ def _status(backend: Backend, documents: Mapping[str, Mapping[str, int]]) -> Sta
         collections=[_target(status, documents) for status in backend.statuses(now)],
         positions=[
             PositionStatus(
-                table=table, target=state.target, partition=state.partition.id, position=state.position.token
+                table=table,
+                target=state.target,
+                partition=state.partition.id,
+                kind=state.partition.kind,
+                position=state.position.token,
             )
             for table, state in backend.open_positions()
         ],
@@ -179,7 +215,10 @@ def _target(status: CollectionStatus, documents: Mapping[str, Mapping[str, int]]
         ready=status.ready,
         caught_up=status.caught_up,
         generation=status.generation,
+        stalled=status.stalled,
         progress=status.progress,
+        scanned=status.scanned,
+        scan_total=status.scan_total,
         lag_seconds=status.lag_seconds,
         documents=documents.get(status.target, {}).get(status.collection),
         waiting=status.waiting,

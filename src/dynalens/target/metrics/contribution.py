@@ -2,10 +2,10 @@
 
 A contribution is text that the scripts take apart (`lua/apply.lua`): the version in 19 digits, then a line for each
 metric. A line is `-` when the metric does not count the item, else what the item adds to each column and its token for
-each attribute whose values are counted one by one (`kept.py`), a tab after each, then the group. Sums are integers
-scaled by the metric's decimals; `!` stands for a number that cannot be summed exactly, an empty token for no value. A
-group is the JSON text of its members, the time bucket first, parted by `FRAGMENT_END`: JSON text holds no control
-characters, so nothing is escaped.
+each attribute whose values are counted one by one or estimated (`kept.py`), a tab after each, then the group. Sums are
+integers scaled by the metric's decimals; `!` stands for a number that cannot be summed exactly, an empty token for no
+value. A group is the JSON text of its members, the time bucket first, parted by `FRAGMENT_END`: JSON text holds no
+control characters, so nothing is escaped.
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ MOST_DECIMALS = 18
 
 LONGEST_TOKEN = 44
 """Bytes of a value that is kept as it is where different values are counted; a longer one is told by its digest."""
+
+_ESTIMATED_BYTES = 8
+"""Of a value's digest, where different values are estimated: a HyperLogLog hashes to 64 bits itself."""
 
 _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
 _UNCOUNTABLE = b"!"
@@ -105,6 +108,7 @@ class Tally:
         columns: What is added up.
         ordered: Attributes whose numbers are kept in their order.
         distinct: Attributes whose different values are counted.
+        approximate_distinct: Attributes whose different values are estimated.
         where: Attributes, and as canonical JSON the values that they must have.
         template: Names its groups for other applications; None when it is not published.
     """
@@ -115,13 +119,14 @@ class Tally:
     columns: tuple[Column, ...]
     ordered: tuple[str, ...]
     distinct: tuple[str, ...]
+    approximate_distinct: tuple[str, ...]
     where: tuple[tuple[str, bytes], ...]
     template: KeyTemplate | None
 
     @property
     def work(self) -> int:
         """Say how many times as long as a count and a few sums it takes the server to count an item."""
-        return 1 + len(self.ordered) + len(self.distinct)
+        return 1 + len(self.ordered) + len(self.distinct) + len(self.approximate_distinct)
 
 
 class Line(NamedTuple):
@@ -145,6 +150,7 @@ def tallies(collection: str, metrics: Mapping[str, MetricConfig]) -> tuple[Tally
             columns=columns(metric),
             ordered=ordered(metric),
             distinct=metric.distinct,
+            approximate_distinct=metric.approximate_distinct,
             where=tuple((attribute, canonical(dump(value))) for attribute, value in metric.where.items()),
             template=key_template(metric),
         )
@@ -191,6 +197,7 @@ def _line(tally: Tally, document: Document, created_at: float) -> Line:
             problems.append(Problem(tally.name, attribute, fragment.decode(), decimals, summed.code))
     parts += [order_token(fragments.get(attribute, _MISSING)) for attribute in tally.ordered]
     parts += [value_token(fragments.get(attribute, _MISSING)) for attribute in tally.distinct]
+    parts += [estimated_token(fragments.get(attribute, _MISSING)) for attribute in tally.approximate_distinct]
     group = _group(tally, fragments, created_at)
     parts.append(FRAGMENT_END.join(group))
     key = tally.template.key(group) if tally.template else b""
@@ -246,6 +253,20 @@ def _scaled_number(fragment: bytes, decimals: int) -> Summed:
     return Summed(b"%d" % value, "")
 
 
+def comparable(counted_by: Sequence[Tally], text: bytes) -> bytes:
+    """Give what of a contribution's text follows from its item alone: no version, no bucket of a change's own time."""
+    _, *lines = text.split(b"\n")
+    return b"\n".join([_anywhen(tally, line) for tally, line in zip(counted_by, lines, strict=True)])
+
+
+def _anywhen(tally: Tally, line: bytes) -> bytes:
+    if line == _NOT_COUNTED or tally.buckets is None or tally.buckets.attribute is not None:
+        return line
+    parts, tab, group = line.rpartition(b"\t")
+    _, end, others = group.partition(FRAGMENT_END)
+    return parts + tab + end + others
+
+
 # Tokens: short texts that are equal where values are, without tabs and newlines.
 
 
@@ -261,11 +282,22 @@ def order_token(fragment: bytes) -> bytes:
 
 def value_token(fragment: bytes) -> bytes:
     """Give the token of any JSON value; an empty one of null. A long value's is a SHA-256 digest."""
-    if fragment == _MISSING:
-        return _NO_TOKEN
-    value = _plain_json(load_exact(fragment)) if fragment[:1] in {b"{", b"["} else canonical(fragment)
+    value = _value(fragment)
     # No JSON text begins with a number sign.
     return value if len(value) <= LONGEST_TOKEN else b"#" + b64encode(sha256(value).digest()).rstrip(b"=")
+
+
+def estimated_token(fragment: bytes) -> bytes:
+    """Give the token of any JSON value that is only estimated, 11 bytes of a SHA-256 digest; an empty one of null."""
+    value = _value(fragment)
+    return value and b64encode(sha256(value).digest()[:_ESTIMATED_BYTES]).rstrip(b"=")
+
+
+def _value(fragment: bytes) -> bytes:
+    """Give one text to equal values; an empty one to null."""
+    if fragment == _MISSING:
+        return _NO_TOKEN
+    return _plain_json(load_exact(fragment)) if fragment[:1] in {b"{", b"["} else canonical(fragment)
 
 
 def _plain_json(value: Any) -> bytes:  # noqa: ANN401 - any JSON value

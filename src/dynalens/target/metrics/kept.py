@@ -1,7 +1,8 @@
 """What a metric keeps of each group, so that its values can be told: columns that are added up, and tokens of values.
 
 A sum is one column, an average two: the sum of its numbers and how many there are. Least and greatest numbers and
-numbers of different values need to know each value that is there: its tokens are counted one by one.
+numbers of different values need to know each value that is there: its tokens are counted one by one. Estimated numbers
+of different values take tokens too, but keep none of them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from dynalens.config import MetricConfig
 
-Kind = Literal["count", "sum", "avg", "min", "max", "distinct"]
+Kind = Literal["count", "sum", "avg", "min", "max", "distinct", "approximate_distinct"]
 
 
 class Column(NamedTuple):
@@ -27,7 +28,7 @@ class Value(NamedTuple):
     Attributes:
         name: Its name, as in `MetricConfig.values`.
         kind: How it is computed.
-        place: From 1: the column of its sum, or of its attribute among those whose tokens are counted; 0 of a count.
+        place: From 1: the column of its sum, or of its attribute among those that have tokens; 0 of a count.
         decimals: Of its sum.
         numbers: Of an average, the column that says how many numbers there are.
     """
@@ -41,7 +42,7 @@ class Value(NamedTuple):
     @property
     def stored(self) -> str:
         """Name the part of a group's state that holds the value ready to show; empty where it is computed."""
-        return f"{self.kind}{self.place}" if self.kind in {"min", "max", "distinct"} else ""
+        return "" if self.kind in {"count", "sum", "avg"} else f"{self.kind}{self.place}"
 
     @property
     def nothing(self) -> str:
@@ -88,5 +89,9 @@ def values(metric: MetricConfig) -> tuple[Value, ...]:
         *[
             Value(f"{attribute}_distinct", "distinct", place)
             for place, attribute in enumerate(metric.distinct, len(order) + 1)
+        ],
+        *[
+            Value(f"{attribute}_approximate_distinct", "approximate_distinct", place)
+            for place, attribute in enumerate(metric.approximate_distinct, len(order) + len(metric.distinct) + 1)
         ],
     )

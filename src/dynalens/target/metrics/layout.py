@@ -9,6 +9,7 @@ All keys of a collection share the hash tag `{collection}`, so that one script m
     …:metric:by_platform:index                  sorted set: groups in the order of their time buckets
     …:metric:by_platform:values:GROUP           hash: place and token of a value to how many items have it
     …:metric:by_platform:order:GROUP            sorted set: places and tokens of numbers, in the order of the numbers
+    …:metric:by_platform:approximate_distinct1:GROUP   HyperLogLog: the tokens of one place that were ever seen
     dynalens:table:{Donations}                  hash: epoch, marks and generations of a table
 """
 
@@ -41,6 +42,11 @@ def collection_key(collection: str) -> str:
 def metric_key(generation: Generation, metric: str) -> str:
     """Name the hash of one metric of a generation."""
     return f"{collection_key(generation.collection)}:{generation.number}:metric:{metric}"
+
+
+def contributions_key(generation: Generation) -> str:
+    """Name the hash of the contributions of a generation."""
+    return f"{collection_key(generation.collection)}:{generation.number}:contributions"
 
 
 def table_key(table: str) -> str:
@@ -96,8 +102,9 @@ def _metric(collection: str, name: str, metric: MetricConfig) -> dict[str, Any]:
 
 def _tokens(metric: MetricConfig) -> dict[str, int]:
     order = len(ordered(metric))
-    tokens = order + len(metric.distinct)
-    return {"ordered": order, "tokens": tokens} if tokens else {}
+    approximate = len(metric.approximate_distinct)
+    tokens = order + len(metric.distinct) + approximate
+    return {"ordered": order, "tokens": tokens, "approximate": approximate} if tokens else {}
 
 
 def _buckets(metric: MetricConfig) -> dict[str, bool]:

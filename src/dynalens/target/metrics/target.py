@@ -12,18 +12,21 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from typing import cast
 
 import orjson
 from redis.typing import EncodableT
 
 from dynalens import clock
+from dynalens.change import Document, digest_of
 from dynalens.config import CollectionConfig
 from dynalens.partition import Position
-from dynalens.target import Generation, LiveEvent, Mark, Memory, MetricSnapshot, Rejection, Write
+from dynalens.target import Generation, LiveEvent, Mark, Memory, MetricSnapshot, Rejection, Walked, Write
 from dynalens.target.metrics.connection import Server, check_server
-from dynalens.target.metrics.contribution import VERSION_DIGITS, Contribution, Tally, contribution, tallies
+from dynalens.target.metrics.contribution import VERSION_DIGITS, Contribution, Tally, comparable, contribution, tallies
 from dynalens.target.metrics.layout import (
     collection_key,
+    contributions_key,
     dump_metrics,
     layout,
     live_channel,
@@ -46,7 +49,7 @@ _SWEEP_LIMIT = 1_000
 
 
 class MetricsTarget:
-    """Implements `Target` and `MetricReader`. Safe to use from several threads.
+    """Implements `Target`, `MetricReader` and `Comparable`. Safe to use from several threads.
 
     Args:
         server: The server, version 7 or newer, that keeps everything and throws nothing away.
@@ -295,6 +298,36 @@ class MetricsTarget:
                 key.decode(errors="replace"),
             )
 
+    # Comparing.
+
+    def digest(self, generation: Generation, item: Document) -> bytes | None:
+        """See `Comparable.digest`. None in a collection without metrics, of which nothing is kept."""
+        counted_by = self._counted_by(generation)
+        if not counted_by:
+            return None
+        return digest_of(comparable(counted_by, contribution(counted_by, 0, item, 0.0).text))
+
+    def kept(self, generation: Generation, ids: Sequence[str]) -> dict[str, bytes]:
+        """See `Comparable.kept`: what is kept of a document is its contribution."""
+        counted_by = self._counted_by(generation)
+        if not ids:
+            return {}
+        with self._server.answering():
+            held = cast("list[bytes | None]", self._client.hmget(contributions_key(generation), list(ids)))
+        return {
+            id_: digest_of(comparable(counted_by, text))
+            for id_, text in zip(ids, held, strict=True)
+            if text is not None and _is_live(text)
+        }
+
+    def walk(self, generation: Generation, cursor: str, limit: int) -> Walked:
+        """See `Comparable.walk`. In no order: "SCAN", Valkey documentation, says what it promises."""
+        self._counted_by(generation)
+        with self._server.answering():
+            answer = self._client.hscan(contributions_key(generation), int(cursor or 0), count=limit)
+        behind, found = cast("tuple[int, dict[bytes, bytes]]", answer)
+        return Walked([_text(id_) for id_, text in found.items() if _is_live(text)], str(behind) if behind else "")
+
     # Reading, and the rest.
 
     def metric(self, collection: str, metric: str) -> MetricSnapshot:
@@ -321,6 +354,11 @@ _APPLIED = "1"
 
 def _text(answer: bytes | str) -> str:
     return answer.decode() if isinstance(answer, bytes) else answer
+
+
+def _is_live(contribution: bytes) -> bool:
+    """Tell a contribution from the bare version that a delete leaves."""
+    return len(contribution) > VERSION_DIGITS
 
 
 def _generation(name: str) -> Generation:

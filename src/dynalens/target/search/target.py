@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dynalens import clock
+from dynalens.change import Document, document_digest
 from dynalens.config import CollectionConfig
 from dynalens.errors import NotFoundError, TargetError
 from dynalens.search import Everything, Query, SearchAnswer, SearchRequest
-from dynalens.target import Field, Generation, Mark, Memory, Rejection, SearchSnapshot, StoredDocument, Write
+from dynalens.target import Field, Generation, Mark, Memory, Rejection, SearchSnapshot, StoredDocument, Walked, Write
 from dynalens.target.search import documents
 from dynalens.target.search.answer import answer, count
 from dynalens.target.search.encode import encode
@@ -42,7 +43,7 @@ class _Held:
 
 
 class SearchTarget:
-    """Collections in Tantivy indexes: `Target`, `DocumentReader` and `SearchReader` of `dynalens.target`.
+    """Collections in Tantivy indexes: `Target`, `DocumentReader`, `SearchReader` and `Comparable` of `dynalens.target`.
 
     Generations of different tables may be written at once, each by one thread; readers run beside. One process opens
     a folder at a time.
@@ -209,8 +210,11 @@ class SearchTarget:
         if held is None:
             served = ", ".join(sorted(self._served)) or "none yet"
             raise NotFoundError(f"There is no collection {collection}.", hint=f"Collections: {served}.")
+        return self._view_of(held)
+
+    def _view_of(self, held: _Held) -> View:
         # The searcher first: paths that come meanwhile do no harm.
-        return View(collection, held.index.index, held.index.searcher(), paths=held.paths)
+        return View(held.generation.collection, held.index.index, held.index.searcher(), paths=held.paths)
 
     def search(self, collection: str, request: SearchRequest) -> SearchAnswer:
         """Answer one search."""
@@ -235,6 +239,20 @@ class SearchTarget:
     def fields(self, collection: str) -> list[Field]:
         """List the top-level attributes with the types seen."""
         return documents.fields(self._view(collection))
+
+    # Comparing.
+
+    def digest(self, _generation: Generation, item: Document) -> bytes | None:
+        """Give the digest of an item as it would be kept."""
+        return document_digest(item.json, item.types)
+
+    def kept(self, generation: Generation, ids: Sequence[str]) -> dict[str, bytes]:
+        """Give the digests of the live documents under these ids."""
+        return documents.kept(self._view_of(self._holding(generation)), ids)
+
+    def walk(self, generation: Generation, cursor: str, limit: int) -> Walked:
+        """List ids of live documents."""
+        return documents.walk(self._view_of(self._holding(generation)), cursor, limit)
 
 
 def _fresh(writes: Sequence[Write], held: dict[str, int]) -> list[Write]:

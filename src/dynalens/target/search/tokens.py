@@ -128,6 +128,11 @@ def _instant(microseconds: int) -> str:
     return DATE + ordered_number(str(microseconds))
 
 
+def text_of(token: str) -> str | None:
+    """Give the string that a token of strings spells; None where it is too long to be spelled whole."""
+    return None if _DIGEST_MARK in token else read_spelled(token[1:])
+
+
 def value_of(token: str) -> Value:
     """Give the value that a token stands for; a long string without its end, which an ellipsis takes the place of."""
     if token[0] == BOOL:

@@ -1,15 +1,16 @@
-"""Documents of the served generations: one by its id, how many there are, which fields they have."""
+"""Documents: one of a served generation by its id, how many there are, their fields; what any generation keeps."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from dynalens.change import document_digest
 from dynalens.errors import NotFoundError, TargetError
-from dynalens.target import Field, Generation, StoredDocument
+from dynalens.target import Field, Generation, StoredDocument, Walked
 from dynalens.target.sql.catalog import Build, Catalog
 from dynalens.target.sql.engine import INTERNAL_LIMITS, Engine, Handles, engine_message, literal, rows
 from dynalens.target.sql.schema import DOCUMENT, table_name, view_names
@@ -64,6 +65,21 @@ class Documents:
             fitting = _count_fitting(client, live, build)
         return _fields(counted, fitting, build)
 
+    def kept(self, generation: Generation, ids: Sequence[str]) -> dict[str, bytes]:
+        """Give the digests of live documents of a generation."""
+        live = self._live_of(generation)
+        query = f"SELECT _id, {DOCUMENT}, _types {live} AND _id IN ({', '.join(map(literal, ids))})"
+        with self._reading() as client:
+            found = rows(client, query) if ids else []
+        return {id_: document_digest(json.encode(), types.encode()) for id_, json, types in found}
+
+    def walk(self, generation: Generation, cursor: str, limit: int) -> Walked:
+        """List ids of live documents of a generation in their order, behind the id `cursor`."""
+        query = f"SELECT _id {self._live_of(generation)} AND _id > {literal(cursor)} ORDER BY _id LIMIT {limit}"
+        with self._reading() as client:
+            ids = [id_ for (id_,) in rows(client, query)]
+        return Walked(ids, ids[-1] if len(ids) == limit else "")
+
     def _served(self, collection: str) -> Generation:
         try:
             return self._catalog.served[collection]
@@ -72,7 +88,11 @@ class Documents:
             raise NotFoundError(f"There is no collection {collection}.", hint=f"Collections: {served}.") from None
 
     def _live(self, collection: str) -> str:
-        return f"FROM {table_name(self._served(collection))} FINAL WHERE NOT _deleted"
+        return self._live_of(self._served(collection))
+
+    def _live_of(self, generation: Generation) -> str:
+        self._catalog.build(generation)
+        return f"FROM {table_name(generation)} FINAL WHERE NOT _deleted"
 
     @contextmanager
     def _reading(self) -> Iterator[Client]:

@@ -9,9 +9,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from dynalens import clock
+from dynalens.change import Document, document_digest
 from dynalens.config import CollectionConfig
 from dynalens.errors import TargetError
-from dynalens.target import Field, Generation, Mark, Memory, Rejection, SqlResult, StoredDocument, Write
+from dynalens.target import Field, Generation, Mark, Memory, Rejection, SqlResult, StoredDocument, Walked, Write
 from dynalens.target.sql.catalog import Catalog, read_generation
 from dynalens.target.sql.documents import Documents
 from dynalens.target.sql.engine import QUERY_LIMITS, Engine, Limits, engine_message, literal, rows
@@ -33,7 +34,9 @@ may be given up for it."""
 
 
 class SqlTarget:
-    """Collections in an embedded ClickHouse: `Target`, `DocumentReader` and `SqlReader` of `dynalens.target`.
+    """Collections in an embedded ClickHouse.
+
+    `Target`, `DocumentReader`, `SqlReader` and `Comparable` of `dynalens.target`.
 
     One thread at a time writes; readers run beside it. A process holds one such target open at a time.
 
@@ -214,6 +217,20 @@ class SqlTarget:
     def query(self, query: str, parameters: Mapping[str, object], *, output: str = "json") -> SqlResult:
         """Run one SELECT, or DESCRIBE of a collection."""
         return self._queries.query(query, parameters, output=output)
+
+    # Comparing.
+
+    def digest(self, _generation: Generation, item: Document) -> bytes | None:
+        """Give the digest of an item as it would be kept."""
+        return document_digest(item.json, item.types)
+
+    def kept(self, generation: Generation, ids: Sequence[str]) -> dict[str, bytes]:
+        """Give the digests of the live documents under these ids."""
+        return self._documents.kept(generation, ids)
+
+    def walk(self, generation: Generation, cursor: str, limit: int) -> Walked:
+        """List ids of live documents in their order."""
+        return self._documents.walk(generation, cursor, limit)
 
 
 @contextmanager

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from dynalens.change import Document
+from dynalens.change import Document, document_digest
 from dynalens.config import CollectionConfig
 from dynalens.errors import DynalensError, TargetError
-from dynalens.target import NO_MARK, Field, Generation, Mark, Memory, Rejection, StoredDocument, Write
+from dynalens.target import NO_MARK, Field, Generation, Mark, Memory, Rejection, StoredDocument, Walked, Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class _Failure:
 
 
 class MemoryTarget:
-    """A `Target` and `DocumentReader` in dictionaries, safe to use from several threads.
+    """A `Target`, `DocumentReader` and `Comparable` in dictionaries, safe to use from several threads.
 
     It outlives `close`, so that a pipeline started again finds what an earlier one left.
 
@@ -227,6 +227,26 @@ class MemoryTarget:
                 for name, fragment in document.fragments.items():
                     types[name][_json_type(fragment)] += 1
         return sorted((Field(name, dict(counts)) for name, counts in types.items()), key=_by_frequency)
+
+    # Comparable.
+
+    def digest(self, _generation: Generation, item: Document) -> bytes | None:
+        """See `Comparable.digest`; never fails or hangs."""
+        return document_digest(item.json, item.types)
+
+    def kept(self, generation: Generation, ids: Sequence[str]) -> dict[str, bytes]:
+        """See `Comparable.kept`."""
+        with self._call("kept") as contents:
+            rows = self._existing(contents, generation)
+            found = {id_: row.document for id_ in ids if (row := rows.get(id_)) and row.document is not None}
+        return {id_: document_digest(document.json, document.types) for id_, document in found.items()}
+
+    def walk(self, generation: Generation, cursor: str, limit: int) -> Walked:
+        """See `Comparable.walk`."""
+        with self._call("walk") as contents:
+            rows = self._existing(contents, generation)
+            behind = sorted(id_ for id_, row in rows.items() if row.document is not None and id_ > cursor)
+        return Walked(behind[:limit], behind[limit - 1] if len(behind) > limit else "")
 
     @contextmanager
     def _call(self, method: str) -> Iterator[Contents]:

@@ -271,11 +271,22 @@ def test_equal_values_have_one_token(one: Typed, other: Typed, *, equal: bool) -
     tokens = [lines({"distinct": "v"}, {"v": value})[0] for value in (one, other)]
     assert (tokens[0] == tokens[1]) is equal
     assert all(1 < len(token) <= LONGEST_TOKEN + 1 and token.endswith(b"\t") for token in tokens)
+    estimated = [lines({"approximate_distinct": "v"}, {"v": value})[0] for value in (one, other)]
+    assert (estimated[0] == estimated[1]) is equal
+    assert all(len(token) == len("12345678901\t") for token in estimated)
 
 
 @pytest.mark.parametrize("value", [None, {"NULL": True}])
 def test_no_value_has_no_token(value: Typed | None) -> None:
-    assert lines({"distinct": "v"}, {"v": value} if value else {}) == [b"\t"]
+    for setting in ("distinct", "approximate_distinct"):
+        assert lines({setting: "v"}, {"v": value} if value else {}) == [b"\t"]
+
+
+def test_tokens_that_are_only_estimated_stand_behind_all_others() -> None:
+    item: dict[str, Typed] = {"v": {"N": "5"}}
+    metric: dict[str, object] = {"approximate_distinct": "v", "distinct": "v", "max": "v"}
+    alone = [lines({setting: "v"}, item)[0] for setting in ("max", "distinct", "approximate_distinct")]
+    assert lines(metric, item) == [b"".join(alone)]
 
 
 def test_a_bucket_is_the_first_member_of_a_group() -> None:

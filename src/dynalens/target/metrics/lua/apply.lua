@@ -140,10 +140,16 @@ local function outermost(metric, group, value)
   return name and plain_number(name:match(':(.+)')) or value.nothing
 end
 
+-- Counts a token among those that a group has ever had; gives the new estimate if it changed.
+local function estimate(metric, group, value, token)
+  local key = estimate_key(metric, value.stored .. ':' .. group)
+  return redis.call('PFADD', key, token) == 1 and string.format('%.0f', redis.call('PFCOUNT', key))
+end
+
 -- Counts the tokens that differ, those that enter first, and finds the values anew that they are told from.
 local function change_tokens(metric, state, difference)
   local moved, distinct = {}, {}
-  for place = 1, metric.tokens do
+  for place = 1, metric.tokens - metric.approximate do
     local leaving = difference.leaving and difference.leaving[place] or ''
     local entering = difference.entering and difference.entering[place] or ''
     if entering ~= leaving then
@@ -153,7 +159,12 @@ local function change_tokens(metric, state, difference)
     end
   end
   for _, value in ipairs(metric.stored) do
-    if moved[value.place] then
+    if value.place > metric.tokens - metric.approximate then
+      local entering = difference.entering and difference.entering[value.place] or ''
+      if entering ~= '' then
+        state.stored[value.stored] = estimate(metric, state.group, value, entering) or state.stored[value.stored]
+      end
+    elseif moved[value.place] then
       state.stored[value.stored] = value.kind ~= 'distinct' and outermost(metric, state.group, value)
         or string.format('%.0f', state.stored[value.stored] + distinct[value.place])
     end

@@ -23,6 +23,13 @@ for _, metric in ipairs(metrics) do
       redis.call('UNLINK', values_key(metric, group), order_key(metric, group))
     end
   end
+  if metric.approximate > 0 then
+    for _, field in ipairs(redis.call('HKEYS', metric.hash)) do
+      if field:find('^approximate_distinct') then
+        redis.call('UNLINK', estimate_key(metric, field))
+      end
+    end
+  end
   redis.call('UNLINK', metric.hash, metric.index)
 end
 local own = collection .. ':' .. generation

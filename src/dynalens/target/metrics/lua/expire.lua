@@ -34,7 +34,14 @@ local function forget(metric, group)
   if metric.tokens > 0 then
     redis.call('UNLINK', values_key(metric, group), order_key(metric, group))
   end
-  tell_viewers(metric, state, metric.total and state_of(metric, TOTAL), is_served)
+  for _, value in ipairs(metric.stored) do
+    if value.kind == 'approximate_distinct' then
+      redis.call('UNLINK', estimate_key(metric, value.stored .. ':' .. group))
+    end
+  end
+  if not state.is_new then
+    tell_viewers(metric, state, metric.total and state_of(metric, TOTAL), is_served)
+  end
 end
 
 local forgotten = 0

@@ -93,7 +93,9 @@ end
 -- as they are shown). The total is a group whose name no JSON text can have.
 --
 -- Where values are counted one by one there is for each group, and for the total, a hash of `place:token` to the number
--- of items, and a sorted set of those tokens that have an order. With time buckets the metric's hash has also `horizon`,
+-- of items, and a sorted set of those tokens that have an order. Where different values are estimated there is for each
+-- group, and for the total, a HyperLogLog of all tokens of a place that were ever seen, called as the field of its value.
+-- Both stay when the group's last item leaves: nothing can be taken out, and a replay must end as the first run did. With time buckets the metric's hash has also `horizon`,
 -- the first bucket that is kept, and a sorted set lists the groups in the order of their buckets.
 
 local TOTAL = '*'
@@ -105,7 +107,7 @@ local function open_metrics(layout, generation)
     metric.hash = collection .. ':' .. generation .. ':metric:' .. metric.name
     metric.index = metric.hash .. ':index'
     metric.states = {}
-    metric.tokens = metric.tokens or 0
+    metric.tokens, metric.approximate = metric.tokens or 0, metric.approximate or 0
     metric.kinds, metric.stored = {}, {}
     for _, value in ipairs(metric.values) do
       if value.kind then
@@ -136,6 +138,11 @@ end
 
 local function order_key(metric, group)
   return metric.hash .. ':order:' .. group
+end
+
+-- A HyperLogLog, by the field of the hash that holds what it estimates.
+local function estimate_key(metric, field)
+  return metric.hash .. ':' .. field
 end
 
 -- A group that is told by no bucket, as all are in a metric without buckets, is kept for as long as it has items.
@@ -196,7 +203,11 @@ local function number(state, value)
   if not value.kind then
     return decimal(digits(state, value), value.decimals)
   end
-  return value.kind == 'avg' and average(state, value) or state.stored[value.stored]
+  if value.kind == 'avg' then
+    return average(state, value)
+  end
+  -- An estimate outlives the last item of its group, unseen.
+  return is_gone(state) and value.nothing or state.stored[value.stored]
 end
 
 -- By how much a value with a kind changed, as JSON: null where it has no exact difference.
@@ -204,7 +215,7 @@ local function changed_by(value, before, now)
   if before == now then
     return '0'
   end
-  return value.kind == 'distinct' and string.format('%.0f', now - before) or 'null'
+  return value.nothing == '0' and string.format('%.0f', now - before) or 'null'
 end
 
 local heard = {}
@@ -278,17 +289,29 @@ local function announce_nothing(metric, state, value)
   announce(metric, state.key, value, nothing(value), delta or decimal(negated(digits(state, value)), value.decimals))
 end
 
+-- Forgets a group without items, but for its estimates; those go with its bucket, so that the index keeps the group.
+local function forget_items(metric, state, names)
+  redis.call('HDEL', metric.hash, unpack(names, 1, #names - metric.approximate))
+  for i = #metric.stored - metric.approximate + 1, #metric.stored do
+    redis.call('HSET', metric.hash, names[4 + metric.sums + i], state.stored[metric.stored[i].stored])
+  end
+end
+
 local function store(metric, state)
   local names = field_names(metric, state.group)
-  if is_gone(state) then
-    redis.call('HDEL', metric.hash, unpack(names))
-    if has_bucket(metric, state.group) then
+  local is_kept = metric.approximate > 0 and not is_past(metric, state.group)
+  if has_bucket(metric, state.group) then
+    if is_gone(state) and not is_kept then
       redis.call('ZREM', metric.index, state.group)
+    elseif state.is_new then
+      redis.call('ZADD', metric.index, 0, state.group)
     end
-    return
   end
-  if state.is_new and has_bucket(metric, state.group) then
-    redis.call('ZADD', metric.index, 0, state.group)
+  if is_gone(state) and is_kept then
+    return forget_items(metric, state, names)
+  elseif is_gone(state) then
+    redis.call('HDEL', metric.hash, unpack(names))
+    return
   end
   local fields = {names[1], string.format('%.0f', state.items), names[2], string.format('%.0f', state.inexact)}
   local function include(name, value)

@@ -1,8 +1,12 @@
 """The oracle: what a collection and its metrics must be, computed from the table alone, and how what is served differs.
 
-It shares nothing with the code under test but the form of ids. Items come from a strongly consistent scan in DynamoDB
-JSON; documents are judged against those attribute by attribute, metrics against sums of our own. Ask it while nothing
-writes to the table.
+It shares nothing with the code under test but the form of ids and settings. Items come in DynamoDB JSON, from a
+strongly consistent scan or from `ScriptedStreams.items`; documents are judged against those attribute by attribute,
+metrics against sums of our own. Ask it while nothing writes to the table.
+
+    items = expected_items(streams.items(), keys, collection.where)
+    assert not compare_documents(items, {"a@test.com": '{"email": "a@test.com", "amount": 10}'})
+    assert compare_metric(expected_metric(items.values(), metric), from_answer(answer.content, metric)) == []
 """
 
 from __future__ import annotations
@@ -183,6 +187,10 @@ def expected_metric(items: Iterable[Item], metric: MetricConfig, now: float | No
         items: The items of the collection.
         metric: Its settings.
         now: Epoch seconds, for which time buckets are kept; this moment by default.
+
+    Raises:
+        NotImplementedError: Buckets are of the change's own time, which no item tells, or items are grouped by lists,
+            maps or sets.
     """
     groups: defaultdict[GroupKey, list[Item]] = defaultdict(list)
     counted = [item for item in items if _meets(item, metric.where)]

@@ -1,0 +1,100 @@
+"""Generations and gaps in the table, and the one step that records both."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from dynalens.errors import StaleLeaseError
+from dynalens.position import Copy, Gap, PartitionState
+from dynalens.position.dynamodb.items import ConditionLostError, Key, Write, delete, in_steps, put, update
+from dynalens.position.dynamodb.layout import padded, position_key, revision_key
+from dynalens.position.dynamodb.positions import Positions
+
+_KNOWN = "attribute_exists(#pk)"
+_NEW = "attribute_not_exists(#pk)"
+
+
+class Generations(Positions):
+    """Generations, gaps and the revision of `PositionStore`."""
+
+    def copies(self, table: str, target: str) -> list[Copy]:
+        """See `PositionStore.copies`."""
+        found = self._items.query(f"copy#{table}", prefix=f"{target}#")
+        return [Copy(**json.loads(item["body"])) for item in found]
+
+    def save_copy(self, table: str, copy: Copy) -> None:
+        """See `PositionStore.save_copy`."""
+        try:
+            self._items.write(_put_copy(table, copy, _KNOWN), raise_revision(table))
+        except ConditionLostError as error:
+            msg = f"Generation {copy.number} of {copy.collection} in {copy.target} is not recorded."
+            raise StaleLeaseError(msg) from error
+
+    def record(
+        self,
+        table: str,
+        target: str,
+        copies: Sequence[Copy],
+        gaps: Sequence[Gap] = (),
+        forget: Sequence[PartitionState] = (),
+    ) -> None:
+        """See `PositionStore.record`. What passes `MOST_WRITES` items is forgotten in steps that follow."""
+        writes = [
+            *(_put_copy(table, copy, _NEW) for copy in copies),
+            *([_put_gaps(table, target, gaps)] if gaps else []),
+            raise_revision(table),
+            *(_forgotten(table, target, state) for state in forget),
+        ]
+        try:
+            for step in in_steps(writes):
+                self._items.write(*step)
+        except ConditionLostError as error:
+            msg = f"Somebody else has decided meanwhile what {table} needs in {target}."
+            raise StaleLeaseError(msg) from error
+
+    def revision(self, table: str) -> int:
+        """See `PositionStore.revision`."""
+        found = self._items.get(revision_key(table))
+        return found["number"] if found else 0
+
+    def gaps(self, table: str) -> list[Gap]:
+        """See `PositionStore.gaps`."""
+        found = [
+            Gap(**gap)
+            for item in self._items.query(f"gap#{table}")
+            for gap in json.loads(zlib.decompress(item["gaps"]))
+        ]
+        newest = {(gap.target, gap.partition, gap.reason): gap for gap in sorted(found, key=lambda gap: gap.found_at)}
+        return sorted(newest.values(), key=lambda gap: (gap.target, gap.partition, gap.reason))
+
+    def close_gaps(self, table: str, target: str) -> None:
+        """See `PositionStore.close_gaps`."""
+        found = self._items.query(f"gap#{table}", prefix=f"{target}#")
+        for step in in_steps([delete(Key(item["pk"], item.sk)) for item in found]):
+            self._items.write(*step)
+
+
+def raise_revision(table: str) -> Write:
+    """Raise `PositionStore.revision` of a table."""
+    return update(revision_key(table), "ADD #number :one", one=1)
+
+
+def _put_copy(table: str, copy: Copy, condition: str) -> Write:
+    key = Key(f"copy#{table}", f"{copy.target}#{copy.collection}#{padded(copy.number)}")
+    return put(key, {"body": json.dumps(asdict(copy))}, condition=condition)
+
+
+def _put_gaps(table: str, target: str, gaps: Sequence[Gap]) -> Write:
+    """Keep gaps that were found together in one item: each shard may have one, and a step holds few items."""
+    body = json.dumps([asdict(gap) for gap in gaps]).encode()
+    key = Key(f"gap#{table}", f"{target}#{hashlib.sha256(body).hexdigest()}")
+    return put(key, {"gaps": zlib.compress(body)})
+
+
+def _forgotten(table: str, target: str, state: PartitionState) -> Write:
+    key = position_key(table, state.partition.id, target)
+    return delete(key, condition="#epoch = :epoch", epoch=state.epoch)

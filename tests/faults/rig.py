@@ -1,0 +1,352 @@
+"""The rig: a scripted table, random writes into it, a process that copies it, and the judgement in the end."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from threading import Event
+from types import TracebackType
+from typing import Self
+
+from dynalens.config import SourceConfig
+from dynalens.position.sqlite import SqliteStore
+from dynalens.testing import Item, ScriptedStreams
+from dynalens.testing.oracle import (
+    Differences,
+    compare_documents,
+    compare_metric,
+    exact_json,
+    expected_items,
+    expected_metric,
+)
+from tests.faults import child
+from tests.faults.child import Kind, Served, Start, State
+from tests.faults.process import Process, ProcessGoneError
+from tests.faults.writes import COLLECTIONS, KEYS, TABLE, EmulatedTable, Operation, ScriptedTable, Writes, gone_back
+from tests.services.dynamodb_local import DynamoDBLocal
+from tests.waiting import NotObservedError, observed
+
+SETTLE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much a run does, so that a failing one can be made smaller.
+
+    Attributes:
+        writes: Share of each batch of writes.
+        rounds: Most repetitions of a fault.
+    """
+
+    writes: float = 1.0
+    rounds: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a run ended with. All but the last two are what must not be."""
+
+    lost: int = 0
+    extra: int = 0
+    stale: int = 0
+    wrong_metrics: int = 0
+    gone_back: int = 0
+    unsettled: str = ""
+    """Why it does not say of itself that all is well."""
+    recovery_seconds: float = 0.0
+    """From the end of the faults until all is equal and status says so."""
+    peak_bytes: int = 0
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether all is as it must be."""
+        return not (self.lost or self.extra or self.stale or self.wrong_metrics or self.gone_back or self.unsettled)
+
+
+class DiffersError(AssertionError):
+    """What is served is not what it must be."""
+
+    def __init__(self, outcome: Outcome, said: str) -> None:
+        super().__init__(f"{outcome}\n{said}")
+        self.outcome = outcome
+
+
+class Rig:
+    """One run of one cell: alive inside its `with` block.
+
+    Args:
+        kind: The target under test.
+        seed: Decides every write and every moment.
+        folder: Takes the data.
+        size: How much it does.
+    """
+
+    def __init__(self, kind: Kind, seed: int, folder: Path, size: Size = Size()) -> None:
+        self.kind = kind
+        self.random = random.Random(f"faults {seed}")  # noqa: S311 - a run that can be repeated
+        self.writes = Writes(seed)
+        self.stack = ExitStack()
+        self.clock_shift = 0.0
+        """How far the clock of table, stream and process stands before the real one, in seconds."""
+        self.metrics_url = "valkey://embedded"
+        self.watched = True
+        """Whether keys are watched for going back; not where the target itself forgets what it confirmed."""
+        self.folder = folder
+        self._size = size
+        self._process: Process | None = None
+        self._state: State | None = None
+        self._peak_bytes = 0
+        self._gone_back: list[str] = []
+        self.outcome: Outcome | None = None
+
+    def __enter__(self) -> Self:
+        self.streams = self.stack.enter_context(ScriptedStreams(TABLE, clock=lambda: time.time() + self.clock_shift))
+        self.endpoint_url = self.streams.endpoint_url
+        self.table = ScriptedTable(self.streams)
+        self._written_to: ScriptedTable | EmulatedTable = self.table
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is not None:
+            self._process.kill()
+        self.stack.close()
+
+    # The table.
+
+    def emulate(self) -> EmulatedTable:
+        """Write to DynamoDB Local from now on, and let the process read from there."""
+        server = self.stack.enter_context(DynamoDBLocal(self.folder))
+        self.endpoint_url = server.endpoint_url
+        self._written_to = emulated = EmulatedTable(server.client("dynamodb"))
+        return emulated
+
+    def perform(self, operation: Operation) -> None:
+        """Write this."""
+        self._written_to.write(operation)
+
+    def load(self, low: int, high: int) -> None:
+        """Write items as if long before the stream."""
+        self.table.load(self.writes.first(self._count(low, high)))
+
+    def write(self, low: int, high: int) -> None:
+        """Write a random number of times, and look at what is served."""
+        self.write_unseen(low, high)
+        self.look()
+
+    def write_unseen(self, low: int, high: int) -> None:
+        """Write a random number of times, while nobody answers."""
+        for _ in range(self._count(low, high)):
+            self.perform(self.writes.next())
+
+    def rounds(self, low: int, high: int) -> range:
+        """Give a random number of repetitions of a fault."""
+        return range(min(self.random.randint(low, high), self._size.rounds))
+
+    def _count(self, low: int, high: int) -> int:
+        return round(self.random.randint(low, high) * self._size.writes)
+
+    def some_shard(self) -> str:
+        """Choose an open shard."""
+        return self.random.choice(self.table.shards)
+
+    def some_written_shard(self) -> str:
+        """Choose an open shard that keys fall into."""
+        return self.table.shard_of(self.random.choice(self.writes.live()))
+
+    # The process.
+
+    @property
+    def process(self) -> Process:
+        assert self._process is not None, "not started"
+        return self._process
+
+    @property
+    def state(self) -> State:
+        """How things stood at the last look."""
+        assert self._state is not None, "not looked yet"
+        return self._state
+
+    def start(self, failpoints: str = "") -> None:
+        """Start the process, armed with failpoints if some are named."""
+        environment = {"DYNALENS_FAILPOINTS": failpoints, "DYNALENS_CLOCK_SHIFT": str(self.clock_shift)}
+        self._process = self.another_process(environment)
+
+    def another_process(self, environment: Mapping[str, str]) -> Process:
+        """Start a process over the folder, whether another one works on it or not."""
+        return Process(
+            Start(
+                folder=self.folder,
+                source=SourceConfig(region="eu-west-1", endpoint_url=self.endpoint_url, scan_segments=2),
+                kind=self.kind,
+                metrics_url=self.metrics_url,
+                keys=KEYS,
+                collections=COLLECTIONS,
+                environment=environment,
+            )
+        )
+
+    def arm(self, failpoints: str) -> None:
+        """Arm failpoints in the running process."""
+        self.process.ask(partial(child.arm, failpoints=failpoints))
+
+    def store(self) -> SqliteStore:
+        """Open the position store beside the process, as another worker would."""
+        return self.stack.enter_context(closing(SqliteStore(self.folder / "data" / "state.db")))
+
+    def kill(self) -> None:
+        """SIGKILL the process, or bury the one that a failpoint has killed."""
+        self.process.kill()
+        self._process = None
+
+    def look(self) -> None:
+        """Look at what is served, and whether a key has gone back."""
+        if self._process is None:
+            return
+        try:
+            self._state = state = self._process.state()
+        except ProcessGoneError:
+            return
+        self._peak_bytes = max(self._peak_bytes, state.peak_bytes)
+        shown = shown_numbers(state.served)
+        if self.watched and shown is not None and _is_fed(state):
+            self._gone_back += gone_back(self.table.history, state.positions, shown)
+
+    def observe(self, seen: Callable[[State], object], timeout: float = 60.0) -> None:
+        """Look until this is seen."""
+
+        def look() -> object:
+            self.look()
+            return self._state is not None and seen(self._state)
+
+        observed(look, timeout=timeout)
+
+    def catch_up(self) -> None:
+        """Wait until all that was written is served."""
+        observed(self._is_equal, timeout=SETTLE_SECONDS)
+
+    def spend(self, most: float) -> None:
+        """Let a fault last for a random time of so many seconds at most."""
+        Event().wait(self.random.uniform(0.0, most))
+
+    def has_copied(self) -> bool:
+        """Say whether the first copy was complete at the last look."""
+        return self._state is not None and all(status.ready for status in self._state.status.values())
+
+    def bury(self) -> None:
+        """Wait until a failpoint has killed the process, and write meanwhile, so that its moment comes."""
+        self._write_until(lambda: not self.process.alive)
+        self.kill()
+
+    def await_pause(self) -> None:
+        """Wait until a failpoint has stopped the process, and write meanwhile, so that its moment comes."""
+        self._write_until(self.process.is_paused)
+
+    def _write_until(self, seen: Callable[[], bool]) -> None:
+        def write_and_see() -> bool:
+            self.write_unseen(1, 3)
+            return seen()
+
+        observed(write_and_see)
+
+    # The judgement.
+
+    def settle(self) -> None:
+        """The faults are over: wait until all is equal and says so, and keep what came of it.
+
+        Raises:
+            DiffersError: It does not come to that.
+        """
+        if self._process is None:
+            self.start()
+        healed_at = time.monotonic()
+        with suppress(NotObservedError):
+            observed(self._is_equal, timeout=SETTLE_SECONDS)
+        self.outcome = self._judged(time.monotonic() - healed_at)
+        if not self.outcome.is_clean:
+            raise DiffersError(self.outcome, self._said())
+
+    def _is_equal(self) -> bool:
+        self.look()
+        return (
+            self._state is not None
+            and self._state.is_settled
+            and self._written_to.is_read(self._state.positions)
+            and not any(self._differences().values())
+        )
+
+    def _differences(self) -> Mapping[str, Differences]:
+        items = self._written_to.items()
+        served = self.state.served or {}
+        now = time.time() + self.clock_shift
+        return {
+            name: _compared(expected_items(items, KEYS, settings.where), served.get(name), name, now)
+            for name, settings in COLLECTIONS.items()
+        }
+
+    def _judged(self, seconds: float) -> Outcome:
+        if self._state is None:
+            return Outcome(unsettled="the process never answered", recovery_seconds=seconds)
+        found = self._differences().values()
+        return Outcome(
+            lost=sum(len(one.lost) for one in found),
+            extra=sum(len(one.extra) for one in found),
+            stale=sum(len(one.stale) for one in found),
+            wrong_metrics=sum(len(one.wrong_metrics) for one in found),
+            gone_back=len(self._gone_back),
+            unsettled="" if self._state.is_settled else str(dict(self._state.status)),
+            recovery_seconds=seconds,
+            peak_bytes=self._peak_bytes,
+        )
+
+    def _said(self) -> str:
+        log = self.folder / "worker.log"
+        lines = log.read_text(errors="replace").splitlines()[-8:] if log.exists() else []
+        return "\n".join([*(self._gone_back[:3]), *(str(self._differences()) for _ in [self._state] if _), *lines])
+
+    def generations(self) -> set[int]:
+        """Give the numbers of the generations that are served."""
+        return {status.generation for status in self.state.status.values()}
+
+
+def _is_fed(state: State) -> bool:
+    """Say whether what is served is what positions stand for: not while a new generation is built beside it."""
+    return all(status.phase not in {"rebuilding", "gap"} for status in state.status.values())
+
+
+def _compared(items: Mapping[str, Item], served: Served | None, name: str, now: float) -> Differences:
+    if served is None:
+        return Differences(lost=sorted(items))
+    if not served.metrics:
+        return compare_documents(items, served.documents)
+    wrong = [
+        f"{metric}: {difference}"
+        for metric, settings in COLLECTIONS[name].metrics.items()
+        for difference in compare_metric(expected_metric(items.values(), settings, now=now), served.metrics[metric])
+    ]
+    shown = _numbers(served)
+    numbers = {id_: int(str(item["n"]["N"])) for id_, item in items.items()}
+    return Differences(
+        lost=sorted(numbers.keys() - shown.keys()),
+        extra=sorted(shown.keys() - numbers.keys()),
+        stale=sorted(id_ for id_ in numbers.keys() & shown.keys() if numbers[id_] != shown[id_]),
+        wrong_metrics=wrong,
+    )
+
+
+def shown_numbers(served: Mapping[str, Served] | None) -> Mapping[str, int] | None:
+    """Give the number of the write that each key shows; None when nothing can be told."""
+    return None if served is None or "donations" not in served else _numbers(served["donations"])
+
+
+def _numbers(served: Served) -> Mapping[str, int]:
+    if served.metrics:
+        groups = served.metrics["by_key"].groups
+        return {str(key[0][1]): int(values["n_max"] or 0) for key, values in groups.items() if values["count"]}
+    return {id_: int(exact_json(document)["n"]) for id_, document in served.documents.items()}
