@@ -117,6 +117,8 @@ class Attachment:
         # Read after the draws: whoever drew above a generation's barrier knows of it.
         self._read_generations()
         self.generations.open(leads=self._led, held=self.memory.generations)
+        if self._led:
+            self.lead.resume()
         self.attached = True
 
     def _tell_of_older_store(self) -> None:

@@ -108,15 +108,28 @@ class Lead:
         self.target.serve(generation)
         failpoint.hit(failpoint.AFTER_SERVE)
         self.store.save_copy(self.table, finished(copy, clock.now()))
+        self._replace_older(copy)
+        self.settle()
+        if copy.scan not in {other.scan for other in self.generations.building()}:
+            self.store.forget(self.table, self.target.name, segments)
+
+    def resume(self) -> None:
+        """End a switch that was begun: whoever led before may have died in the middle of it."""
+        live = [copy for copy in self.generations.copies() if copy.state == "live"]
+        for copy in live:
+            if any(other.collection == copy.collection and other.number < copy.number for other in live):
+                self._replace_older(copy)
+        self.settle()
+
+    def _replace_older(self, copy: Copy) -> None:
+        """Feed the generations before one that is served no more, unless the last of them is to be kept."""
         gaps = self.gaps()
         for older in self._others(copy):
             # One that lacks changes is nothing to switch back to: its gap is closed with this step.
             kept = copy.keeps_previous and older.state == "live" and is_above(older, gaps)
-            self.store.save_copy(self.table, replace(older, state="kept") if kept else dropped(older))
+            if older.number < copy.number:
+                self.store.save_copy(self.table, replace(older, state="kept") if kept else dropped(older))
         self._end(copy.collection, "rebuild")
-        self.settle()
-        if copy.scan not in {other.scan for other in self.generations.building()}:
-            self.store.forget(self.table, self.target.name, segments)
 
     def settle(self) -> None:
         """Drop what nobody feeds, and close the gaps that newer generations have made up for."""

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from dynalens import failpoint
-from dynalens.errors import StaleLeaseError, TargetError
+from dynalens.errors import StaleLeaseError, StoreError, TargetError
 from dynalens.pipeline import progress
 from dynalens.pipeline.attachment import DetachedError
+from dynalens.position import Copy
 from dynalens.target import Mark
 from dynalens.testing.failpoints import armed
 from tests.contract.memory_store import Held
@@ -286,6 +287,29 @@ def test_a_kept_generation_is_fed_and_readers_can_be_switched_back(shared: Share
     settle(worker)
     assert shared.copies() == {1: "live", 2: "dropped"}
     assert [generation.number for generation in shared.target.recall("Donations").generations] == [1]
+
+
+def test_a_switch_that_was_begun_is_ended_by_whoever_leads_next(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both generations are live to the store, and the gap that the newer one makes up for is not closed."""
+    worker = begun(shared)
+    loses(shared, "s1")
+    save = shared.store.save_copy
+
+    def die_after_the_switch(table: str, copy: Copy) -> None:
+        if (copy.number, copy.state) == (1, "dropped"):
+            raise StoreError("the process was killed here")
+        save(table, copy)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shared.store, "save_copy", die_after_the_switch)
+        with pytest.raises(StoreError):
+            settle(worker)
+    assert shared.copies() == {1: "live", 2: "live"}
+    settle(shared.worker("w1").attach())
+    assert (shared.copies(), shared.gaps()) == ({1: "dropped", 2: "live"}, [])
+    assert shared.is_equal()
 
 
 def test_a_row_of_a_scan_loses_to_a_change_that_came_first(shared: Shared) -> None:
