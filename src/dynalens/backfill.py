@@ -273,7 +273,8 @@ def _absence(situation: Situation) -> list[Gap]:
     begun = min((copy.started_at for copy in _newest(situation)), default=0.0)
     read_at = max(situation.read_at, begun)
     kept_since = situation.now - STREAM_RETENTION_SECONDS
-    if not situation.stored or read_at >= kept_since:
+    # A store that was lost says nothing; then the target's marks do.
+    if not (situation.stored or situation.memory.marks) or read_at >= kept_since:
         return []
     return [situation.gap(situation.stream, UNREAD, since=read_at, until=kept_since)]
 

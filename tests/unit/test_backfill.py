@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from dynalens.backfill import Loss, Plan, Scan, Situation, Wanted, dropped, finished, is_above, losses, plan
+from dynalens.backfill import UNREAD, Loss, Plan, Scan, Situation, Wanted, dropped, finished, is_above, losses, plan
 from dynalens.partition import START, Partition, Position
 from dynalens.position import Copy, Gap, PartitionState
 from dynalens.target import Generation, Mark, Memory
@@ -250,6 +250,12 @@ def test_a_worker_that_was_off_for_more_than_a_day_has_a_gap() -> None:
     (gap,) = losses(replace(STEADY, read_at=STEADY.now - DAY - 60)).gaps
     assert (gap.since, gap.until) == (STEADY.now - DAY - 60, STEADY.now - DAY)
     assert losses(replace(BLANK, read_at=0.0)) == Loss(), "a first start has nothing to lose"
+
+
+def test_a_store_that_was_lost_meanwhile_does_not_hide_that_nobody_read() -> None:
+    """A worker that feeds a generation has recorded it again; only the target says that something was captured."""
+    situation = replace(STEADY, stored={}, read_at=STEADY.now - DAY - 60)
+    assert [gap.reason for gap in losses(situation).gaps] == [UNREAD]
 
 
 def test_a_worker_that_was_killed_before_its_first_report_has_no_gap() -> None:
