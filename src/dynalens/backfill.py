@@ -41,11 +41,6 @@ def scan_of(copy: Copy) -> Scan:
     return Scan(copy.scan, copy.segments, copy.consistent)
 
 
-def segment_ids(scan: Scan) -> list[str]:
-    """Give the ids of a scan's partitions."""
-    return [f"scan-{scan.id}-{segment}" for segment in range(scan.segments)]
-
-
 @dataclass(frozen=True, slots=True)
 class Loss:
     """Changes that a target will not get from the stream any more, and how capture goes on without them.
@@ -145,7 +140,8 @@ class Situation:
         return max((copy.number for copy in self.copies if not self._is_to_be_scanned(copy)), default=0)
 
     def _is_to_be_scanned(self, copy: Copy) -> bool:
-        return copy.state == "building" and self.stored.keys().isdisjoint(segment_ids(scan_of(copy)))
+        segments = f"scan-{copy.scan}-"
+        return copy.state == "building" and not any(partition.startswith(segments) for partition in self.stored)
 
 
 def losses(situation: Situation, judged: Callable[[str], bool] = lambda _partition: True) -> Loss:
@@ -156,9 +152,9 @@ def losses(situation: Situation, judged: Callable[[str], bool] = lambda _partiti
         judged: Whether a partition is looked at: one that another worker holds is that worker's to judge.
     """
     trimmed = {gap.partition for gap in situation.lost}
-    listed = {shard.id for shard in situation.shards}
     stored = {id_: state for id_, state in situation.stored.items() if judged(id_)}
     others = _other_streams(situation)
+    listed = {shard.id for shard in situation.shards}
     unreadable = [state for id_, state in stored.items() if id_ in trimmed or is_gone(state, situation.stored, listed)]
     taken_back = {id_: state for id_, state in stored.items() if state not in unreadable and _is_lost(state, situation)}
     gone = [state.partition.id for state in unreadable if state.partition.id not in trimmed]
@@ -169,6 +165,7 @@ def losses(situation: Situation, judged: Callable[[str], bool] = lambda _partiti
     gaps += [situation.gap(partition, TARGET_LOST) for partition in taken_back]
     late = [shard for shard in situation.shards if judged(shard.id) and _is_late(shard, situation)]
     gaps += [situation.gap(shard.id, LATE) for shard in late]
+    gaps += [situation.gap(segment, TARGET_LOST) for segment in _scans_taken_back(situation)]
     if _is_unknown_to_store(situation):
         gaps.append(situation.gap(situation.stream, STORE_LOST))
     gaps += _absence(situation)
@@ -177,19 +174,23 @@ def losses(situation: Situation, judged: Callable[[str], bool] = lambda _partiti
 
 
 def is_gone(state: PartitionState, stored: Mapping[str, PartitionState], listed: Collection[str]) -> bool:
-    """Say whether the stream no longer lists a shard that was not read to its end.
+    """Say whether the stream no longer lists a shard that was not read to its end (see `is_listed`)."""
+    unread = state.partition.kind == "shard" and not state.position.ended
+    return unread and not is_listed(state.partition, stored, listed)
+
+
+def is_listed(shard: Partition, stored: Mapping[str, PartitionState], listed: Collection[str]) -> bool:
+    """Say whether the stream lists a shard, or did not list it yet when this worker asked last.
 
     A shard that another worker has just found may not be listed here yet. The shards that it came from are then: they
     were closed when it was opened, and a closed shard stays for a day.
 
     Args:
-        state: The shard.
+        shard: The shard.
         stored: The positions in the store, by partition id.
         listed: Ids of the shards that the stream listed when this worker asked last.
     """
-    if state.partition.kind != "shard" or state.position.ended:
-        return False
-    return _lineage(state.partition, stored).isdisjoint(listed)
+    return not _lineage(shard, stored).isdisjoint(listed)
 
 
 def _lineage(shard: Partition, stored: Mapping[str, PartitionState]) -> set[str]:
@@ -215,19 +216,30 @@ def _is_unknown_to_store(situation: Situation) -> bool:
 
 def _is_lost(state: PartitionState, situation: Situation) -> bool:
     """Say whether the store knows a position that the target cannot be replayed to: confirmed writes are gone."""
-    mark = situation.memory.marks.get(state.partition.id, NO_MARK)
-    if state.position == START or mark.epoch > state.epoch:
-        # Nothing was confirmed, or the store has gone back to before the session that the mark is of.
+    if state.position == START:
         return False
-    if mark.position == START:
+    mark = situation.memory.marks.get(state.partition.id, NO_MARK).position
+    if mark == START:
         # Going back to the start is no replay: what the stream has trimmed since would be skipped without a word.
         return True
-    if mark.position.ended or not state.position.ended:
+    if mark.ended or not state.position.ended:
         return False
-    # A drained parent that the target took back cannot be replayed under its children, whose epochs are older; and
-    # nobody reads the segments of a scan again whose generation is complete.
+    # A drained parent that the target took back cannot be replayed under its children, whose epochs are older.
     has_children = any(state.partition.id in other.partition.parents for other in situation.stored.values())
-    return has_children or not situation.alone or state.partition.kind == "segment"
+    return has_children or not situation.alone
+
+
+def _scans_taken_back(situation: Situation) -> list[str]:
+    """Give segments of complete scans that the target does not hold to their end: nobody reads them again."""
+    held = situation.memory.generations
+    complete = [
+        copy
+        for copy in _newest(situation)
+        if copy.state != "building" and Generation(copy.collection, copy.number) in held
+    ]
+    segments = {f"scan-{copy.scan}-{number}" for copy in complete for number in range(copy.segments)}
+    marks = situation.memory.marks
+    return sorted(segment for segment in segments if not marks.get(segment, NO_MARK).position.ended)
 
 
 def _is_late(shard: Partition, situation: Situation) -> bool:
@@ -261,7 +273,8 @@ def _absence(situation: Situation) -> list[Gap]:
     begun = min((copy.started_at for copy in _newest(situation)), default=0.0)
     read_at = max(situation.read_at, begun)
     kept_since = situation.now - STREAM_RETENTION_SECONDS
-    if not situation.stored or read_at >= kept_since:
+    # A store that was lost says nothing; then the target's marks do.
+    if not (situation.stored or situation.memory.marks) or read_at >= kept_since:
         return []
     return [situation.gap(situation.stream, UNREAD, since=read_at, until=kept_since)]
 

@@ -180,7 +180,7 @@ class LedTable(ScriptedTable):
 
     def finish(self, copy: Copy) -> None:
         """Let readers see a generation; what they see from now on goes forward."""
-        self.lead().finish(copy)
+        self.lead().finish(copy, [segment.id for segment in self.scan_of(copy).discover()])
         self.look_again()
 
     def look_again(self) -> None:

@@ -32,10 +32,10 @@ class Rules:
     """A position is committed only under the epoch drawn last."""
     refuses_the_drained: bool = True
     """Nobody draws for a drained partition."""
-    lower_of_two: bool = True
-    """Of the store's position and the target's mark the lower one counts."""
-    reads_on_from_newer_marks: bool = True
-    """The mark of a session that the store does not know, or knows less of, counts alone."""
+    replays_from_lower_marks: bool = True
+    """Where the target's mark is below the store's position it counts: the target has forgotten what lies between."""
+    reads_on_from_higher_marks: bool = True
+    """Where the mark is above the position it counts: the store missed the commit, or was taken back."""
     asks_after_drawing: bool = True
     """The target is asked for its marks once more after the draw."""
     marks_the_beginning: bool = True

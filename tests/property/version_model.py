@@ -197,15 +197,14 @@ class World(LedTable):
         session.step = "enlist"
 
     def _start(self, session: Session) -> Position:
-        mark, known, rules = session.mark, session.known, self.rules
-        epoch = known.epoch if known else 0
-        if session.drawn > START == mark.position and mark.epoch <= epoch:
+        mark, rules = session.mark.position, self.rules
+        if session.drawn > START == mark:
             if rules.passes_over_what_was_lost:
                 raise StaleLeaseError("The target has just lost what it had confirmed.")
             return START
-        if mark.epoch >= epoch and rules.reads_on_from_newer_marks and rules.lower_of_two:
-            return mark.position
-        return min(session.drawn, mark.position) if rules.lower_of_two else session.drawn
+        if not rules.replays_from_lower_marks:
+            return session.drawn
+        return mark if rules.reads_on_from_higher_marks else min(session.drawn, mark)
 
     def _enlist(self, session: Session) -> None:
         """Learn which generations are fed: whoever drew above a barrier knows of its generation."""

@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from dynalens.backfill import Loss, Plan, Scan, Situation, Wanted, dropped, finished, is_above, losses, plan
+from dynalens.backfill import UNREAD, Loss, Plan, Scan, Situation, Wanted, dropped, finished, is_above, losses, plan
 from dynalens.partition import START, Partition, Position
 from dynalens.position import Copy, Gap, PartitionState
 from dynalens.target import Generation, Mark, Memory
 
 READ = Position(rank=7, token="7")
 DRAINED = Position(ended=True, rank=9, token="9")
+SCANNED = {f"scan-scan-{segment}": Mark(4, DRAINED) for segment in range(2)}
 
 
 def copy(number: int = 1, *, collection: str = "donations", fingerprint: str = "f", stream: str = "s") -> Copy:
@@ -42,7 +43,7 @@ STEADY = Situation(
     target="sql",
     wanted=[Wanted("donations", "f")],
     copies=[copy()],
-    memory=Memory(5, {"shard": Mark(5, READ)}, frozenset({Generation("donations", 1)})),
+    memory=Memory(5, {**SCANNED, "shard": Mark(5, READ)}, frozenset({Generation("donations", 1)})),
     stored=stored("shard", READ),
     shards=[Partition("shard")],
     lost=[],
@@ -71,7 +72,7 @@ def holding(number: int) -> Memory:
 
 
 def marked(position: Position | None, *, epoch: int = 5) -> Memory:
-    return replace(STEADY.memory, marks={} if position is None else {"shard": Mark(epoch, position)})
+    return replace(STEADY.memory, marks=SCANNED if position is None else {**SCANNED, "shard": Mark(epoch, position)})
 
 
 # Generations.
@@ -166,7 +167,7 @@ def test_a_drained_parent_that_the_target_took_back_under_its_children_is_a_loss
     situation = replace(
         STEADY,
         stored=shards,
-        memory=replace(STEADY.memory, marks=marks),
+        memory=replace(STEADY.memory, marks={**SCANNED, **marks}),
         shards=[Partition("parent"), Partition("child", parents=("parent",))],
     )
     assert [gap.partition for gap in losses(situation).gaps] == ["parent"]
@@ -190,6 +191,17 @@ def test_a_shard_that_is_gone_before_its_end_is_a_loss() -> None:
     assert losses(replace(situation, stored=stored("shard", DRAINED), memory=marked(DRAINED))) == Loss()
 
 
+def test_a_shard_that_another_worker_has_just_found_is_not_gone() -> None:
+    """Its parent is listed, and so are, for a day, all that it came from."""
+    shards = stored("parent", DRAINED) | stored("child", DRAINED, "parent") | stored("grandchild", READ, "child")
+    marks = {"parent": Mark(5, DRAINED), "child": Mark(5, DRAINED), "grandchild": Mark(5, READ)}
+    situation = replace(
+        STEADY, stored=shards, memory=replace(STEADY.memory, marks={**SCANNED, **marks}), shards=[Partition("parent")]
+    )
+    assert losses(situation) == Loss()
+    assert losses(replace(situation, shards=[Partition("another")])).gaps
+
+
 def test_a_shard_that_is_listed_after_its_children_were_begun_is_a_loss_and_is_not_read() -> None:
     """What it holds is older than what its children said, and would have higher versions."""
     shards = [Partition("parent"), Partition("shard", parents=("parent",))]
@@ -202,15 +214,6 @@ def test_a_shard_that_is_listed_after_its_children_were_begun_is_a_loss_and_is_n
     held = replace(STEADY.memory, marks={**STEADY.memory.marks, "parent": Mark(4, DRAINED)})
     assert losses(replace(STEADY, shards=shards, stored=drained, memory=held)) == Loss()
     assert losses(replace(STEADY, shards=shards, memory=held)) == Loss(), "the store forgot it, the target did not"
-
-
-def test_a_shard_that_another_worker_has_just_found_is_not_gone() -> None:
-    """Its parent is listed, and so are, for a day, all that it came from."""
-    shards = stored("parent", DRAINED) | stored("child", DRAINED, "parent") | stored("grandchild", READ, "child")
-    marks = {"parent": Mark(5, DRAINED), "child": Mark(5, DRAINED), "grandchild": Mark(5, READ)}
-    situation = replace(STEADY, stored=shards, memory=replace(STEADY.memory, marks=marks), shards=[Partition("parent")])
-    assert losses(situation) == Loss()
-    assert losses(replace(situation, shards=[Partition("another")])).gaps
 
 
 def test_another_stream_is_one_loss_however_many_shards_went_with_it() -> None:
@@ -247,6 +250,12 @@ def test_a_worker_that_was_off_for_more_than_a_day_has_a_gap() -> None:
     (gap,) = losses(replace(STEADY, read_at=STEADY.now - DAY - 60)).gaps
     assert (gap.since, gap.until) == (STEADY.now - DAY - 60, STEADY.now - DAY)
     assert losses(replace(BLANK, read_at=0.0)) == Loss(), "a first start has nothing to lose"
+
+
+def test_a_store_that_was_lost_meanwhile_does_not_hide_that_nobody_read() -> None:
+    """A worker that feeds a generation has recorded it again; only the target says that something was captured."""
+    situation = replace(STEADY, stored={}, read_at=STEADY.now - DAY - 60)
+    assert [gap.reason for gap in losses(situation).gaps] == [UNREAD]
 
 
 def test_a_worker_that_was_killed_before_its_first_report_has_no_gap() -> None:

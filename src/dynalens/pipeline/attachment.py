@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from dynalens import clock, failpoint
-from dynalens.backfill import Loss, Scan, Situation, Wanted, is_gone, is_late, losses, scan_of
+from dynalens.backfill import Loss, Scan, Situation, Wanted, is_gone, is_late, is_listed, losses, scan_of
 from dynalens.change import KeySchema
 from dynalens.errors import DynalensError
 from dynalens.partition import START, Partition, Position
@@ -117,6 +117,8 @@ class Attachment:
         # Read after the draws: whoever drew above a generation's barrier knows of it.
         self._read_generations()
         self.generations.open(leads=self._led, held=self.memory.generations)
+        if self._led:
+            self.lead.resume()
         self.attached = True
 
     def _tell_of_older_store(self) -> None:
@@ -361,7 +363,7 @@ class Attachment:
         self.memory = self.target.recall(self.table.name)
         cursors = []
         for partition, epoch, position in drawn.values():
-            start = self._start(partition, position, stored.get(partition.id))
+            start = self._start(partition, position)
             cursors.append(Cursor(partition, epoch, start, start))
         # Before anything is written under the new epoch: what is replayed must not stand below a mark from before, and
         # a holder from before marks it no more.
@@ -387,21 +389,19 @@ class Attachment:
         self.epochs[draw.epoch] = partition.id
         return [(draw.epoch, draw.position)]
 
-    def _start(self, partition: Partition, drawn: Position, known: PartitionState | None) -> Position:
-        """Say where a partition is read on from.
+    def _start(self, partition: Partition, drawn: Position) -> Position:
+        """Say where a partition is read on from: the target's mark tells what it holds, whatever the store believes.
+
+        A position above it stands for writes that the target has lost, one below it for a commit that never came, or
+        for a store that was taken back: of that nothing needs to be replayed.
 
         Raises:
             DetachedError: The target has just lost all that it had confirmed.
         """
-        mark = self.memory.marks.get(partition.id, NO_MARK)
-        epoch = known.epoch if known else 0
-        if drawn > START == mark.position and mark.epoch <= epoch:
+        mark = self.memory.marks.get(partition.id, NO_MARK).position
+        if drawn > START == mark:
             raise DetachedError(f"{self.target.name} no longer holds what it confirmed of {partition.id}")
-        if mark.epoch >= epoch:
-            # Its session said how far it applied. A store that says less has missed the commit, was taken back, perhaps
-            # to an earlier moment of the same session, or is a new one: nothing old needs to be replayed.
-            return mark.position
-        return min(drawn, mark.position)
+        return mark
 
     def _read(self, cursors: Sequence[Cursor]) -> None:
         ended = [cursor for cursor in cursors if cursor.position.ended]
@@ -421,8 +421,9 @@ class Attachment:
         """Forget positions of shards that were read to their end and that the stream no longer lists."""
         listed = {shard.id for shard in self.partitions.shards()}
         stored = self._stored()
-        ended = [id_ for id_, state in stored.items() if state.partition.kind == "shard" and state.position.ended]
-        self.store.forget(self.table.name, self.target.name, [id_ for id_ in ended if id_ not in listed])
+        ended = [state.partition for state in stored.values() if _is_drained_shard(state)]
+        gone = [shard.id for shard in ended if not is_listed(shard, stored, listed)]
+        self.store.forget(self.table.name, self.target.name, gone)
 
     def has_all_shards(self) -> bool:
         """Say whether every listed shard is read or drained, by whichever worker; a child waits for its parents."""
@@ -462,3 +463,7 @@ class Attachment:
 
 def _is_live(state: PartitionState) -> bool:
     return state.partition.kind == "shard" and not state.position.ended
+
+
+def _is_drained_shard(state: PartitionState) -> bool:
+    return state.partition.kind == "shard" and state.position.ended

@@ -342,7 +342,7 @@ class TargetLane:
         attachment = self._attachment
         for copy in attachment.complete():
             if not attachment.replaces(copy) or self._have_caught_up():
-                attachment.lead.finish(copy)
+                attachment.lead.finish(copy, [segment.id for segment in attachment.segments[copy.scan]])
         attachment.lead.answer_requests()
         self._redriver.run(attachment.generations)
         self._verifier.run()

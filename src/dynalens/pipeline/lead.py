@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from dynalens import clock, failpoint
-from dynalens.backfill import Loss, Plan, Scan, Situation, dropped, finished, is_above, plan, scan_of, segment_ids
+from dynalens.backfill import Loss, Plan, Scan, Situation, dropped, finished, is_above, plan
 from dynalens.pipeline.generations import Generations
 from dynalens.position import Copy, Gap, PositionStore
 from dynalens.request import Request, RequestState, RequestStore
@@ -96,34 +96,43 @@ class Lead:
             return True
         return bool(plan(situation, Loss(), lambda consistent: Scan("", 1, consistent)).new)
 
-    def finish(self, copy: Copy) -> None:
-        """Make a complete generation the one that is served, and feed the one before it no more, unless it is kept."""
+    def finish(self, copy: Copy, segments: Sequence[str]) -> None:
+        """Make a complete generation the one that is served, and feed the one before it no more, unless it is kept.
+
+        Args:
+            copy: Its record.
+            segments: The segments of its scan: how far they were read is forgotten.
+        """
         generation = Generation(copy.collection, copy.number)
         failpoint.hit(failpoint.BEFORE_SERVE)
         self.target.serve(generation)
         failpoint.hit(failpoint.AFTER_SERVE)
         self.store.save_copy(self.table, finished(copy, clock.now()))
+        self._replace_older(copy)
+        self.settle()
+        if copy.scan not in {other.scan for other in self.generations.building()}:
+            self.store.forget(self.table, self.target.name, segments)
+
+    def resume(self) -> None:
+        """End a switch that was begun: whoever led before may have died in the middle of it."""
+        live = [copy for copy in self.generations.copies() if copy.state == "live"]
+        for copy in live:
+            if any(other.collection == copy.collection and other.number < copy.number for other in live):
+                self._replace_older(copy)
+        self.settle()
+
+    def _replace_older(self, copy: Copy) -> None:
+        """Feed the generations before one that is served no more, unless the last of them is to be kept."""
         gaps = self.gaps()
         for older in self._others(copy):
             # One that lacks changes is nothing to switch back to: its gap is closed with this step.
             kept = copy.keeps_previous and older.state == "live" and is_above(older, gaps)
-            self.store.save_copy(self.table, replace(older, state="kept") if kept else dropped(older))
+            if older.number < copy.number:
+                self.store.save_copy(self.table, replace(older, state="kept") if kept else dropped(older))
         self._end(copy.collection, "rebuild")
-        self.settle()
-
-    def _forget_scans(self) -> None:
-        """Forget how far the scans of dropped generations were read; that of others tells whether a part was lost."""
-        copies = self.store.copies(self.table, self.target.name)
-        needed = {copy.scan for copy in copies if copy.state != "dropped"}
-        over = [scan_of(copy) for copy in copies if copy.scan not in needed]
-        segments = {segment for scan in over for segment in segment_ids(scan)}
-        held = {state.partition.id for state in self.store.partitions(self.table) if state.target == self.target.name}
-        if forgotten := sorted(held & segments):
-            self.store.forget(self.table, self.target.name, forgotten)
 
     def settle(self) -> None:
         """Drop what nobody feeds, and close the gaps that newer generations have made up for."""
-        self._forget_scans()
         self.generations.read()
         live = {copy.collection: copy for copy in self.generations.copies() if copy.state == "live"}
         held = self.target.recall(self.table).generations

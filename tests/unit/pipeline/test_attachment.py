@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from dynalens import failpoint
-from dynalens.errors import TargetError
+from dynalens.errors import StaleLeaseError, StoreError, TargetError
 from dynalens.pipeline import progress
 from dynalens.pipeline.attachment import DetachedError
+from dynalens.position import Copy
+from dynalens.target import Mark
 from dynalens.testing.failpoints import armed
 from tests.contract.memory_store import Held
 from tests.stepped import HandedOut, Shared, Stepped, settle
@@ -34,6 +36,14 @@ def begun(shared: Shared) -> Stepped:
     assert shared.is_equal()
     assert shared.copies() == {1: "live"}
     return worker
+
+
+def scanned(worker: Stepped, *, rows: int) -> None:
+    """Let a worker go on until the scan of a new generation has begun, and so many of its rows are applied."""
+    for _ in range(9):
+        fills = worker.attachment.generations.building() and worker.attachment.has_begun()
+        if not fills or worker.attachment.scanned() < rows:
+            worker.step()
 
 
 def loses(shared: Shared, *shards: str) -> None:
@@ -136,6 +146,19 @@ def test_what_was_marked_before_the_draw_is_not_replayed(shared: Shared) -> None
     assert shared.target.written["a"] == 1
 
 
+def test_whoever_lost_a_partition_cannot_mark_it_in_the_middle_of_a_replay(shared: Shared) -> None:
+    first, second = begun(shared), shared.worker("w1")
+    shared.put("s1", "a", 1)
+
+    def take_over() -> None:
+        second.attach()
+
+    with armed(failpoint.AFTER_APPLY, take_over), pytest.raises(StaleLeaseError):
+        first.work()
+    cursor = second.attachment.cursors["s1"]
+    assert shared.target.recall("Donations").marks["s1"] == Mark(cursor.epoch, cursor.position)
+
+
 def test_an_epoch_that_the_target_remembers_is_never_drawn_again(shared: Shared) -> None:
     begun(shared)
     remembered = shared.target.recall("Donations").epoch
@@ -211,11 +234,12 @@ def test_old_states_are_not_replayed_into_a_target_that_lost_its_marks(shared: S
 
 def test_a_loss_cancels_a_backfill_that_is_under_way(shared: Shared) -> None:
     worker = begun(shared)
+    shared.source.page_size = 1
     shared.ask("rebuild")
-    settle(worker, rounds=2)
+    scanned(worker, rows=1)
     assert shared.copies() == {1: "live", 2: "building"}
     loses(shared, "s1")
-    settle(worker)
+    settle(worker, rounds=30)
     assert shared.is_equal()
     assert (shared.copies(), shared.gaps()) == ({1: "dropped", 2: "dropped", 3: "live"}, [])
 
@@ -265,10 +289,33 @@ def test_a_kept_generation_is_fed_and_readers_can_be_switched_back(shared: Share
     assert [generation.number for generation in shared.target.recall("Donations").generations] == [1]
 
 
+def test_a_switch_that_was_begun_is_ended_by_whoever_leads_next(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both generations are live to the store, and the gap that the newer one makes up for is not closed."""
+    worker = begun(shared)
+    loses(shared, "s1")
+    save = shared.store.save_copy
+
+    def die_after_the_switch(table: str, copy: Copy) -> None:
+        if (copy.number, copy.state) == (1, "dropped"):
+            raise StoreError("the process was killed here")
+        save(table, copy)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shared.store, "save_copy", die_after_the_switch)
+        with pytest.raises(StoreError):
+            settle(worker)
+    assert shared.copies() == {1: "live", 2: "live"}
+    settle(shared.worker("w1").attach())
+    assert (shared.copies(), shared.gaps()) == ({1: "dropped", 2: "live"}, [])
+    assert shared.is_equal()
+
+
 def test_a_row_of_a_scan_loses_to_a_change_that_came_first(shared: Shared) -> None:
     worker = begun(shared)
     shared.ask("rebuild")
-    settle(worker, rounds=2)
+    scanned(worker, rows=0)
     [segment] = [cursor for cursor in worker.attachment.cursors.values() if cursor.partition.kind == "segment"]
     page = shared.source.scan(shared.copy(2).scan, 1).open(segment.partition, segment.position).read()
     shared.source.delete("s1", {"id": {"S": "old"}})
