@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -69,7 +69,7 @@ def test_each_write_is_read_by_the_next_query_in_every_target(
     up: Up, donations: str, dynamodb_local: DynamoDBLocal
 ) -> None:
     client = dynamodb_local.client("dynamodb")
-    chance = random.Random(20261121)
+    chance = random.Random(20261121)  # noqa: S311 - the same writes each time
     up.start()
     observed(up.is_ready)
     held: dict[int, int] = {}

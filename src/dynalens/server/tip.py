@@ -35,8 +35,8 @@ class Tip:
         """Look at what is said now; the states must have been read after the reports."""
         living = [report for report in reports if now - report.written_at < FRESH_SECONDS]
         epochs = _epochs(states)
-        if self._read_once and epochs != self._epochs:
-            # A session ended. What it had read may be read again, and is not waiting meanwhile.
+        if self._read_once and (epochs != self._epochs or {one.worker for one in living} != self._read_once.keys()):
+            # A session ended, whose changes may be read again and do not wait meanwhile; or a worker came or went.
             self._begin(now)
         if not self._read_once:
             if _all_read(living, {report.worker: self._since for report in living}):
@@ -54,7 +54,7 @@ class Tip:
 
 
 def _epochs(states: Iterable[PartitionState]) -> dict[str, int]:
-    return {state.partition.id: state.epoch for state in states}
+    return {state.partition.id: state.epoch for state in states if state.partition.kind == "shard"}
 
 
 def _written(reports: Iterable[Report]) -> dict[str, float]:
