@@ -11,6 +11,7 @@ import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -52,11 +53,14 @@ class PositionToken:
 
     def __str__(self) -> str:
         """Give the text that clients carry."""
-        shards = [
-            (shard.id, str(shard.position.rank), shard.position.ended, list(shard.parents)) for shard in self.shards
-        ]
-        body = _BODY.dump_json((_FORM, self.table, shards))
-        return urlsafe_b64encode(zlib.compress(body)).rstrip(b"=").decode()
+        return _text(self)
+
+
+@lru_cache(maxsize=64)
+def _text(token: PositionToken) -> str:
+    """Write a token; every answer carries it, and while nothing is written it is the same."""
+    shards = [(shard.id, str(shard.position.rank), shard.position.ended, list(shard.parents)) for shard in token.shards]
+    return urlsafe_b64encode(zlib.compress(_BODY.dump_json((_FORM, token.table, shards)))).rstrip(b"=").decode()
 
 
 def token_of(table: str, states: Iterable[PartitionState]) -> PositionToken:
