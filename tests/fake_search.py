@@ -29,6 +29,7 @@ from dynalens.search import (
     Term,
     Value,
 )
+from dynalens.target import Field, StoredDocument
 
 
 @dataclass
@@ -77,6 +78,18 @@ class FakeSearch:
         self.gate.wait(30)
         self.fail()
         return found(self._served(collection), SearchRequest(query)).total
+
+    def document(self, collection: str, document_id: str) -> StoredDocument | None:
+        self.fail()
+        json = self._served(collection).get(document_id)
+        return None if json is None else StoredDocument(document_id, json, b"")
+
+    def count(self, collection: str) -> int:
+        return len(self._served(collection))
+
+    def fields(self, collection: str) -> list[Field]:
+        self._served(collection)
+        return []
 
     def snapshot(self, collection: str) -> FakeSnapshot:
         self.fail()

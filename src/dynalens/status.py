@@ -91,7 +91,7 @@ def collection_status(  # noqa: PLR0913 - three names, and what the stores hold 
         progress=_progress(report) if building else 1.0,
         scanned=report.scanned if report and building else 0,
         scan_total=report.scan_total if report and building else 0,
-        lag_seconds=_lag(report, now),
+        lag_seconds=lag_seconds(report, now),
         waiting=report.waiting if report else 0,
         dead_letters=dead_letters,
         gaps=tuple(gaps),
@@ -121,7 +121,7 @@ def _stalled(report: Report, now: float) -> bool:
     return bool(waits) and now - report.confirmed_at > STALLED_AFTER_SECONDS
 
 
-def _lag(report: Report | None, now: float) -> float:
+def lag_seconds(report: Report | None, now: float) -> float:
     """How old what readers see may be: what is known to wait, plus the time since anything was heard."""
     if report is None:
         return 0.0

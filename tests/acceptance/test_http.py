@@ -483,7 +483,7 @@ def test_a_redrive_asked_for_wrongly(body: dict[str, Any], shared: Running) -> N
 def test_a_plain_page_lists_every_route_and_loads_nothing(shared: Running) -> None:
     page = shared.client.get("/api").text
     paths = shared.client.get("/openapi.json").json()["paths"]
-    assert len(paths) == 24
+    assert len(paths) == 25
     assert all(f"<code>{path}</code>" in page for path in paths)
     assert "src=" not in page
     assert "http" not in page

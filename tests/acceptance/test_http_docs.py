@@ -74,7 +74,7 @@ def exactly(text: str) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def test_the_page_has_examples() -> None:
-    assert len(EXAMPLES) == PAGE.count("```sh\n") == PAGE.count("\ncurl ") == 18
+    assert len(EXAMPLES) == PAGE.count("```sh\n") == PAGE.count("\ncurl ") == 19
 
 
 @pytest.mark.parametrize(
@@ -107,6 +107,9 @@ def test_every_limit_on_the_page_is_the_one_that_holds() -> None:
         f"nothing for {limits.STUCK_SECONDS:g} s",
         f"{limits.VIEWERS:,} viewers",
         f"time of a search ({limits.SEARCH_SECONDS:g} s)",
+        f"seconds, {limits.WAIT_SECONDS:g} unless told, at most {limits.MOST_WAIT_SECONDS:g}",
+        f"{limits.WAITS} requests wait at once",
+        f"longer\nthan {limits.POSITION_BYTES >> 10} KB",
     ):
         assert phrase in PAGE, phrase
 

@@ -40,11 +40,23 @@ PATH = st.one_of(
     PART.map("/{}".format),
 )
 SEARCH_PARAMETERS = ["q", "fields", "filter", "facet", "sort", "from", "size", "highlight", "scroll", "scroll_id"]
+WAITING = ["wait_for", "expect", "target"]
 QUERY = st.lists(
     st.builds(
         "{}={}".format,
         st.sampled_from(
-            ["metrics", "collections", "caught_up", "limit", "state", "collection", "format", "x", *SEARCH_PARAMETERS]
+            [
+                "metrics",
+                "collections",
+                "caught_up",
+                "limit",
+                "state",
+                "collection",
+                "format",
+                "x",
+                *SEARCH_PARAMETERS,
+                *WAITING,
+            ]
         ),
         PART,
     ),

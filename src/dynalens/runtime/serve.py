@@ -5,30 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 
-from dynalens import clock
 from dynalens.config import Config, load_dashboards
 from dynalens.errors import EXIT_OK
-from dynalens.report import Report, ReportReader, merged
 from dynalens.runtime.memory import share_freed_memory
 from dynalens.runtime.process import leaving, stopped_by_signals
 from dynalens.runtime.serving import address_of, backend
 from dynalens.runtime.targets import open_shared_store, open_targets, require_shared
 from dynalens.server import Server, check_bind, create_app
-
-
-class MergedReports:
-    """What all workers of a table say together.
-
-    Args:
-        reports: What each of them says.
-    """
-
-    def __init__(self, reports: ReportReader) -> None:
-        self._reports = reports
-
-    def reports(self) -> list[Report]:
-        """Give one report for each table and target."""
-        return merged(self._reports.reports(), clock.now())
 
 
 def serve(config: Config, *, on_ready: Callable[[str], None]) -> int:
@@ -50,7 +33,7 @@ def serve(config: Config, *, on_ready: Callable[[str], None]) -> int:
         timer = stack.enter_context(leaving())
         store = stack.enter_context(closing(open_shared_store(config, "serve")))
         targets = open_targets(config, stack)
-        served = backend(config, dashboards, store=store, reports=MergedReports(store), targets=targets)
+        served = backend(config, dashboards, store=store, workers=store, targets=targets)
         server = Server(create_app(served), config.server.host, config.server.port)
         with stopped_by_signals(server.stop):
             server.run(lambda: on_ready(address_of(server)))

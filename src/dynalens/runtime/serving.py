@@ -9,7 +9,7 @@ from dynalens import __version__, clock
 from dynalens.config import Config, DashboardConfig
 from dynalens.dead_letter import DeadLetterStore
 from dynalens.position import PositionStore
-from dynalens.report import ReportReader
+from dynalens.report import Report, ReportReader, merged
 from dynalens.request import RequestStore
 from dynalens.runtime.targets import Targets
 from dynalens.server import Backend, Server
@@ -19,8 +19,28 @@ class Store(PositionStore, DeadLetterStore, RequestStore, Protocol):
     """What a server reads of a store, and where it writes what somebody asks for."""
 
 
+class MergedReports:
+    """What all workers of a table say together.
+
+    Args:
+        reports: What each of them says.
+    """
+
+    def __init__(self, reports: ReportReader) -> None:
+        self._reports = reports
+
+    def reports(self) -> list[Report]:
+        """Give one report for each table and target."""
+        return merged(self._reports.reports(), clock.now())
+
+
 def backend(
-    config: Config, dashboards: Mapping[str, DashboardConfig], *, store: Store, reports: ReportReader, targets: Targets
+    config: Config,
+    dashboards: Mapping[str, DashboardConfig],
+    *,
+    store: Store,
+    workers: ReportReader,
+    targets: Targets,
 ) -> Backend:
     """Put together what the server reads from.
 
@@ -28,7 +48,7 @@ def backend(
         config: The configuration that the workers run with.
         dashboards: The dashboards of its files, by name.
         store: Positions, generations, gaps, dead letters and requests.
-        reports: What workers say of themselves.
+        workers: What each worker says by itself.
         targets: The targets.
     """
     return Backend(
@@ -36,9 +56,10 @@ def backend(
         positions=store,
         dead_letters=store,
         requests=store,
-        reports=reports,
+        reports=MergedReports(workers),
+        workers=workers,
         # SQL knows of each field which column it has.
-        documents=targets.sql or targets.search,
+        kept_in={target.name: target for target in (targets.sql, targets.search) if target is not None},
         search=targets.search,
         sql=targets.sql,
         metrics=targets.metrics,

@@ -53,7 +53,7 @@ def up(config: Config, *, on_ready: Callable[[str], None]) -> int:
             leases=lambda table: SoleLeases(table, store, owner),
         )
         workers = [TableWorker(table, named, parts) for table, named in collections_by_table(config).items()]
-        served = backend(config, dashboards, store=store, reports=Workers(workers), targets=targets)
+        served = backend(config, dashboards, store=store, workers=Workers(workers), targets=targets)
         server = Server(create_app(served), config.server.host, config.server.port)
         stack.enter_context(running(workers, store, timer, report_seconds=REPORT_SECONDS))
         address = address_of(server)

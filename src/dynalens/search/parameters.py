@@ -80,6 +80,15 @@ def read_parameters(parameters: Sequence[tuple[str, str]]) -> SearchRequest:
     )
 
 
+def read_filter(text: str) -> Query:
+    """Read one `filter` by itself, such as `platform:Phone` or `amount:>=10`.
+
+    Raises:
+        RequestError: It is malformed.
+    """
+    return _filters([Part("filter", text)])[0]
+
+
 def _require_known(parameters: Sequence[tuple[str, str]]) -> None:
     known = (*_SINGLE, *_SEVERAL)
     for name, _ in parameters:

@@ -28,9 +28,9 @@ class Backend:
         config: The configuration that the worker runs with.
         positions: Positions, generations and gaps.
         dead_letters: Dead letters.
-        reports: What workers say of themselves.
-        documents: The target that gives documents back: SQL, or search where that alone is configured; None where
-            neither is.
+        reports: What the workers of each table say together.
+        workers: What each worker says by itself.
+        kept_in: The targets that give documents back, by name, the best first.
         sql: The target that answers SQL; None where none is configured.
         search: The target that answers searches; None where none is configured.
         metrics: The target that keeps metrics and tells what changes; None where none is configured.
@@ -44,7 +44,8 @@ class Backend:
     positions: PositionStore
     dead_letters: DeadLetterStore
     reports: ReportReader
-    documents: DocumentReader | None
+    workers: ReportReader
+    kept_in: Mapping[str, DocumentReader]
     sql: SqlReader | None
     metrics: MetricReader | None
     search: SearchReader | None
@@ -52,6 +53,11 @@ class Backend:
     started_at: float
     version: str
     requests: RequestStore | None = None
+
+    @property
+    def documents(self) -> DocumentReader | None:
+        """The target that gives documents back: the first of `kept_in`; None where there is none."""
+        return next(iter(self.kept_in.values()), None)
 
     def collection(self, name: str) -> CollectionConfig:
         """Give a collection's configuration.

@@ -48,6 +48,14 @@ _ERRORS = {
         "Busy, or a target or store cannot be reached; try again.",
         ("busy", "Too many requests for SQL are running (limit: 20 at once).", "Try again in a second."),
     ),
+    504: (
+        "What was waited for is not applied in time.",
+        (
+            "wait_timeout",
+            "donations in sql is not there after 5 s: shard shardId-1 stands at its beginning; 3 changes wait.",
+            "Ask again, with a wait_timeout of up to 30 s; GET /api/v1/status shows what holds it up.",
+        ),
+    ),
 }
 
 _ALWAYS = (403, 500)

@@ -28,6 +28,10 @@ _HEADERS = {
 }
 
 
+FRESHNESS = "dynalens.freshness"
+"""Where a request's scope holds how fresh its answer is: a value of `Dynalens-Freshness` for each collection read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Traffic:
     """Requests answered so far, by method, route and status. Routes are templates, so that their number is bounded."""
@@ -47,7 +51,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(send)
+        exchange = _Exchange(scope, send)
         try:
             await self._answer(scope, receive, exchange)
         except ClientDisconnect:
@@ -93,7 +97,8 @@ class Guard:
 class _Exchange:
     """One answer on its way out: adds the headers that all carry and remembers the status; 0 before it starts."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope = scope
         self._send = send
         self.status = 0
 
@@ -104,6 +109,8 @@ class _Exchange:
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
             headers.setdefault("Cache-Control", "no-store")
+            for fresh in self._scope.get(FRESHNESS, ()):
+                headers.append("Dynalens-Freshness", fresh)
         await self._send(message)
 
 

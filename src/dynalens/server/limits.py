@@ -85,3 +85,24 @@ COUNT_SECONDS = 2.0
 
 READ_SECONDS = 30.0
 """One answer of a store or a target; SQL has the target's own, stricter limit besides."""
+
+FRESHNESS_SECONDS = 0.1
+"""How old the position may be that an answer tells: it is read for all answers together."""
+
+FRESHNESS_WAIT_SECONDS = 0.25
+"""An answer waits so long for the stores to tell how fresh it is, then does without."""
+
+POSITION_BYTES = 4096
+"""A longer position is not told with each answer, only by the route of its own."""
+
+WAITS = 256
+"""Requests at once that wait for a write to be applied."""
+
+WAIT_SECONDS = 5.0
+"""How long one waits where it does not say."""
+
+MOST_WAIT_SECONDS = 30.0
+"""How long one may wait."""
+
+LOOK_SECONDS = 0.025
+"""How often those who wait look how far a table is applied, all together."""

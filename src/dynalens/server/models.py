@@ -372,6 +372,17 @@ class DashboardAnswer(DashboardName):
     panels: list[PanelAnswer]
 
 
+class PositionAnswer(BaseModel):
+    """How far a collection's table is applied to a target."""
+
+    collection: str
+    target: str
+    table: str
+    applied: float | None = Field(description="When the newest change that is applied was made; null: unknown.")
+    age_ms: int | None = Field(description="How old what is read there may be; null: no worker has said it.")
+    position: str = Field(description="What wait_for=position:… takes. Opaque.")
+
+
 class LetterSummary(BaseModel):
     """One dead letter without its record. Versions are texts: they do not fit JavaScript's numbers."""
 

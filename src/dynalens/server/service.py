@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 import orjson
 from fastapi import Depends, Request
@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from dynalens import clock
 from dynalens.errors import QueryLimitError
 from dynalens.server.answers import rendered
+from dynalens.server.applied import Tables
 from dynalens.server.backend import Backend, missing_target
 from dynalens.server.guard import Traffic
 from dynalens.server.limits import READ_SECONDS, SEARCH_SECONDS, SEARCHES, SEARCHES_WAITING
@@ -18,6 +19,7 @@ from dynalens.server.live import Hub
 from dynalens.server.readers import Readers
 from dynalens.server.scrolls import Scrolls
 from dynalens.server.topic import Snapshot
+from dynalens.server.waits import Waits
 from dynalens.status import Phase
 from dynalens.target import DocumentReader, MetricGroup, MetricReader, MetricSnapshot, SearchReader
 
@@ -55,7 +57,9 @@ class Service:
     """One server's state. Threads are apart, so that a slow query or a dead target holds up nothing else."""
 
     backend: Backend
+    tables: Tables
     traffic: Traffic = field(default_factory=Traffic)
+    waits: Waits = field(default_factory=Waits)
     stores: Readers = field(default_factory=_stores)
     documents: Readers = field(default_factory=_documents)
     metrics: Readers = field(default_factory=_metrics)
@@ -77,7 +81,8 @@ class Service:
 
         hub = Hub(backend.metrics, snapshot, freshness) if backend.metrics is not None else None
         scrolls = Scrolls(backend.search) if backend.search is not None else None
-        return cls(backend=backend, stores=stores, metrics=readers, hub=hub, scrolls=scrolls)
+        tables = Tables(backend, stores)
+        return cls(backend=backend, tables=tables, stores=stores, metrics=readers, hub=hub, scrolls=scrolls)
 
 
 async def _service(request: Request) -> Service:
@@ -131,6 +136,21 @@ def metric_reader(backend: Backend) -> MetricReader:
     if backend.metrics is None:
         raise missing_target("metrics", "valkey://embedded")
     return backend.metrics
+
+
+def require_target(backend: Backend, target: Literal["sql", "search", "metrics"]) -> None:
+    """See that a target is there to be read.
+
+    Raises:
+        NotFoundError: None of the kind is configured.
+    """
+    match target:
+        case "sql" if backend.sql is None:
+            raise missing_target("sql", "chdb://./data/sql")
+        case "search":
+            search_reader(backend)
+        case "metrics":
+            metric_reader(backend)
 
 
 def read_metric(backend: Backend, collection: str, metric: str) -> Snapshot:

@@ -7,9 +7,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
+from dynalens import clock
 from dynalens.change import typed_item
 from dynalens.errors import NotFoundError
 from dynalens.server.answers import MEDIA_TYPE, json_answer, rendered
+from dynalens.server.applied import age_ms
 from dynalens.server.backend import Backend, shortened
 from dynalens.server.documented import answers
 from dynalens.server.models import (
@@ -19,8 +21,10 @@ from dynalens.server.models import (
     DocumentAnswer,
     FieldAnswer,
     MetricAnswer,
+    PositionAnswer,
 )
-from dynalens.server.service import Here, document_reader, metric_reader, read_metric
+from dynalens.server.service import Here, document_reader, metric_reader, read_metric, require_target
+from dynalens.server.waiting import Fresh, keeper_of
 
 router = APIRouter(prefix="/api/v1/collections", tags=["collections"])
 
@@ -36,6 +40,14 @@ _DOCUMENT = {
         "platform": "Facebook",
         "amount": 10,
     },
+}
+_POSITION = {
+    "collection": "donations",
+    "target": "sql",
+    "table": "Donations",
+    "applied": 1754550060.0,
+    "age_ms": 120,
+    "position": "eJyLNtRRcsnPS8wvzkhMKVbSiY5WKs5ILEnU9UzRNVSK1VEyNDQEEYYGhko6UYmxsbEAzTkMEQ",
 }
 _METRIC = {
     "metric": "donations.by_platform",
@@ -58,12 +70,13 @@ def _name(backend: Backend, name: str) -> CollectionName:
 @router.get(
     "/{collection}",
     summary="One collection and its fields",
-    responses=answers({**_NAME, "documents": 10000, "fields": [_FIELD]}, 404, 503),
+    responses=answers({**_NAME, "documents": 10000, "fields": [_FIELD]}, 400, 404, 503, 504),
 )
-async def collection(here: Here, collection: CollectionPath) -> CollectionAnswer:
+async def collection(here: Here, collection: CollectionPath, fresh: Fresh) -> CollectionAnswer:
     """Count the documents, and list the fields with the JSON types seen."""
     name = _name(here.backend, collection)
     reader = document_reader(here.backend)
+    await fresh.of(keeper_of(here.backend), [collection])
     documents = await here.documents.run(reader.count, collection)
     fields = await here.documents.run(reader.fields, collection)
     return CollectionAnswer(
@@ -77,13 +90,40 @@ async def collection(here: Here, collection: CollectionPath) -> CollectionAnswer
 
 
 @router.get(
+    "/{collection}/position",
+    summary="How far a collection is applied",
+    responses=answers(_POSITION, 400, 404, 503),
+)
+async def position(
+    here: Here,
+    collection: CollectionPath,
+    target: Annotated[Literal["sql", "search", "metrics"], Query(description="The target that is read.")],
+) -> PositionAnswer:
+    """Give the position that is applied to a target now, to be waited for elsewhere; what was read before is in it."""
+    table = here.backend.collection(collection).table
+    require_target(here.backend, target)
+    applied = await here.tables.applied(table, 0.0)
+    now = clock.now()
+    report = applied.report(target, now)
+    return PositionAnswer(
+        collection=collection,
+        target=target,
+        table=table,
+        applied=(report.applied_at or None) if report else None,
+        age_ms=age_ms(report, now) if report else None,
+        position=str(applied.token(target)),
+    )
+
+
+@router.get(
     "/{collection}/documents/{id:path}",
     summary="One document",
     response_model=DocumentAnswer,
-    responses=answers(_DOCUMENT, 400, 404, 503),
+    responses=answers(_DOCUMENT, 400, 404, 503, 504),
 )
 async def document(
     here: Here,
+    fresh: Fresh,
     collection: CollectionPath,
     id: Annotated[str, Path(description="The document's id, percent-encoded.", examples=["a@test.com"])],  # noqa: A002
     format: Annotated[  # noqa: A002 - the name of the parameter in the URL
@@ -92,7 +132,9 @@ async def document(
 ) -> Response:
     """Give a document as it is stored, every digit kept."""
     here.backend.collection(collection)
-    stored = await here.documents.run(document_reader(here.backend).document, collection, id)
+    reader = document_reader(here.backend)
+    await fresh.of(keeper_of(here.backend), [collection])
+    stored = await here.documents.run(reader.document, collection, id)
     if stored is None:
         raise NotFoundError(
             f"There is no document {shortened(id)!r} in {collection}.",
@@ -107,10 +149,11 @@ async def document(
     "/{collection}/metrics/{metric}",
     summary="One metric",
     response_model=MetricAnswer,
-    responses=answers(_METRIC, 404, 503),
+    responses=answers(_METRIC, 400, 404, 503, 504),
 )
 async def metric(
     here: Here,
+    fresh: Fresh,
     collection: CollectionPath,
     metric: Annotated[str, Path(description="A metric's name.", examples=["by_platform"])],
 ) -> Response:
@@ -121,5 +164,6 @@ async def metric(
     """
     here.backend.metric(collection, metric)
     metric_reader(here.backend)
+    await fresh.of("metrics", [collection])
     snapshot = await here.metrics.run(read_metric, here.backend, collection, metric)
     return Response(snapshot.json, media_type=MEDIA_TYPE)

@@ -19,6 +19,7 @@ from dynalens.search.dsl import read_body, read_query, read_uri
 from dynalens.search.dsl.reading import Part
 from dynalens.search.dsl.uri import TRANSPORT, flag, once
 from dynalens.server.answers import Json, error_answer, json_answer
+from dynalens.server.awaited import PARAMETERS, beside
 from dynalens.server.backend import Backend, shortened
 from dynalens.server.bodies import ELASTICSEARCH_JSON, as_model, optional_json
 from dynalens.server.documented import answers, body, query_body
@@ -43,6 +44,7 @@ from dynalens.server.routes.search import (
 )
 from dynalens.server.scrolls import Page, keep_alive_seconds
 from dynalens.server.service import Here, Service, document_reader, open_scrolls, search_reader
+from dynalens.server.waiting import Fresh, keeper_of
 
 router = APIRouter(tags=["elasticsearch"])
 
@@ -72,17 +74,18 @@ ScrollPath = Annotated[str, Path(description="`_scroll_id` of the page before.",
     responses=answers(ELASTICSEARCH_EXAMPLE, *SEARCH_ERRORS),
     openapi_extra=query_body(QUERY_EXAMPLE),
 )
-async def search(here: Here, collection: CollectionPath, request: Request) -> Response:
+async def search(here: Here, collection: CollectionPath, request: Request, fresh: Fresh) -> Response:
     """Find documents as `POST /api/v1/collections/{collection}/search` does; `?scroll=5m` opens a scroll."""
     began = time.perf_counter()
     _require_one(here.backend, collection)
-    given = once(request.query_params.multi_items())
+    given = once(beside(request.query_params))
     keep_alive = given.pop("scroll", None)
     asked = read_body(over(await optional_json(request, ELASTICSEARCH_JSON), read_uri(list(given.items()))))
     plain_total = _plain_total(given)
     if keep_alive is None:
-        return await answer_query(here, collection, asked, began, plain_total=plain_total)
+        return await answer_query(here, fresh, collection, asked, began, plain_total=plain_total)
     scrolls = open_scrolls(here)
+    await fresh.of("search", [collection])
     opening = partial(scrolls.open, collection, asked, keep_alive_seconds(keep_alive))
     return await _answer_page(here, opening, began, plain_total=plain_total)
 
@@ -109,12 +112,14 @@ async def search_everything(here: Here) -> Response:
     responses=answers(_COUNT_EXAMPLE, *SEARCH_ERRORS),
     openapi_extra=query_body({"query": QUERY_EXAMPLE["query"]}),
 )
-async def count(here: Here, collection: CollectionPath, request: Request) -> Response:
+async def count(here: Here, collection: CollectionPath, request: Request, fresh: Fresh) -> Response:
     """Count the documents that match a query; without one, all."""
     _require_one(here.backend, collection)
-    parameters = read_uri(request.query_params.multi_items())
+    parameters = read_uri(beside(request.query_params))
     query = read_query(over(await optional_json(request, ELASTICSEARCH_JSON), parameters))
-    matches = await here.searches.run(search_reader(here.backend).matches, collection, query)
+    reader = search_reader(here.backend)
+    await fresh.of("search", [collection])
+    matches = await here.searches.run(reader.matches, collection, query)
     return json_answer({"count": matches, "_shards": SHARDS})
 
 
@@ -233,10 +238,11 @@ async def _scroll_json(request: Request, path: dict[str, str]) -> Json:
     "/{collection}/_doc/{id:path}",
     summary="One document, at Elasticsearch's path",
     response_model=SourceAnswer,
-    responses=answers(_SOURCE_EXAMPLE, 400, 404, 503),
+    responses=answers(_SOURCE_EXAMPLE, 400, 404, 503, 504),
 )
 async def document(
     here: Here,
+    fresh: Fresh,
     collection: CollectionPath,
     id: Annotated[str, Path(description="The document's id, percent-encoded.", examples=["img-1"])],  # noqa: A002
     request: Request,
@@ -244,7 +250,9 @@ async def document(
     """Give a document as it is stored, every digit kept."""
     _require_one(here.backend, collection)
     _refuse_parameters(request)
-    stored = await here.documents.run(document_reader(here.backend).document, collection, id)
+    reader = document_reader(here.backend)
+    await fresh.of(keeper_of(here.backend), [collection])
+    stored = await here.documents.run(reader.document, collection, id)
     if stored is None:
         message = f"There is no document {shortened(id)!r} in {collection}."
         hint = f"GET /{collection}/_search gives ids, as _id."
@@ -254,7 +262,7 @@ async def document(
 
 def _refuse_parameters(request: Request) -> None:
     for name in request.query_params:
-        if name not in TRANSPORT:
+        if name not in TRANSPORT and name not in PARAMETERS:
             raise RequestError(f"{shortened(name)!r} is not understood here.", hint="Leave it out.")
 
 

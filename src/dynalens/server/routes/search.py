@@ -12,17 +12,19 @@ from dynalens.search import SearchRequest
 from dynalens.search.dsl import Body, read_body, read_uri
 from dynalens.search.parameters import read_parameters
 from dynalens.server.answers import MEDIA_TYPE, Json
+from dynalens.server.awaited import beside
 from dynalens.server.bodies import ELASTICSEARCH_JSON, optional_json
 from dynalens.server.documented import answers, parameter, query_body
 from dynalens.server.hits import SHARDS, elasticsearch_answer, plain_answer
 from dynalens.server.models import ElasticsearchAnswer, PlainSearchAnswer
 from dynalens.server.routes.collections import CollectionPath
 from dynalens.server.service import Here, search_reader
+from dynalens.server.waiting import Fresh
 from dynalens.target import SearchReader
 
 router = APIRouter(prefix="/api/v1/collections", tags=["search"])
 
-SEARCH_ERRORS = (400, 404, 408, 413, 415, 422, 503)
+SEARCH_ERRORS = (400, 404, 408, 413, 415, 422, 503, 504)
 
 _HIT = {
     "id": "img-1",
@@ -64,15 +66,16 @@ ELASTICSEARCH_EXAMPLE = {
     "/{collection}/search",
     summary="Search by parameters",
     response_model=PlainSearchAnswer,
-    responses=answers(_ANSWER, 400, 404, 422, 503),
+    responses=answers(_ANSWER, 400, 404, 422, 503, 504),
     openapi_extra={"parameters": _PARAMETERS},
 )
-async def search(here: Here, collection: CollectionPath, request: Request) -> Response:
+async def search(here: Here, collection: CollectionPath, request: Request, fresh: Fresh) -> Response:
     """Find documents by any field, typos tolerated, best first."""
     began = time.perf_counter()
     here.backend.collection(collection)
     reader = search_reader(here.backend)
-    asked = read_parameters(request.query_params.multi_items())
+    asked = read_parameters(beside(request.query_params))
+    await fresh.of("search", [collection])
     return json_bytes(await here.searches.run(_plainly_answered, reader, collection, asked, began))
 
 
@@ -87,13 +90,13 @@ def _plainly_answered(reader: SearchReader, collection: str, asked: SearchReques
     responses=answers(ELASTICSEARCH_EXAMPLE, *SEARCH_ERRORS),
     openapi_extra=query_body(QUERY_EXAMPLE),
 )
-async def search_by_query(here: Here, collection: CollectionPath, request: Request) -> Response:
+async def search_by_query(here: Here, collection: CollectionPath, request: Request, fresh: Fresh) -> Response:
     """Find documents by a query in Elasticsearch's DSL; the answer has Elasticsearch's shape."""
     began = time.perf_counter()
     here.backend.collection(collection)
     sent = await optional_json(request, ELASTICSEARCH_JSON)
-    asked = read_body(over(sent, read_uri(request.query_params.multi_items())))
-    return await answer_query(here, collection, asked, began)
+    asked = read_body(over(sent, read_uri(beside(request.query_params))))
+    return await answer_query(here, fresh, collection, asked, began)
 
 
 def over(sent: Json | None, parameters: Mapping[str, object]) -> Json:
@@ -105,10 +108,11 @@ def over(sent: Json | None, parameters: Mapping[str, object]) -> Json:
 
 
 async def answer_query(
-    here: Here, collection: str, asked: Body, began: float, *, plain_total: bool = False
+    here: Here, fresh: Fresh, collection: str, asked: Body, began: float, *, plain_total: bool = False
 ) -> Response:
     """Answer a query in Elasticsearch's shape; `began` is when it arrived, by `time.perf_counter`."""
     reader = search_reader(here.backend)
+    await fresh.of("search", [collection])
     return json_bytes(await here.searches.run(_answered, reader, collection, asked, began, plain_total=plain_total))
 
 
