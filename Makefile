@@ -31,7 +31,7 @@ MODULES := ui/node_modules/.installed-$(call digest,ui/package-lock.json)
 CONSOLE := .cache/console/.built-$(call digest,docs/openapi.json $(sort $(filter-out ui/node_modules/%,$(shell \
 	find ui -path ui/node_modules -prune -o -type f -print))))
 
-.PHONY: demo test soak lint console package screenshots lock bench services browser clean
+.PHONY: demo test soak mutations lint console package screenshots lock bench services browser clean
 
 demo: $(INSTALLED) $(CONSOLE)
 	@$(BIN)/dynalens demo $(ARGS)
@@ -45,6 +45,9 @@ test: lint $(SERVICES) $(CONSOLE) browser
 soak: $(INSTALLED) $(SERVICES)
 	@SEEDS=$(SEEDS) SEED=$(SEED) HOURS=$(HOURS) ONLY=$(ONLY) WRITES=$(WRITES) ROUNDS=$(ROUNDS) \
 		$(BIN)/python -m tests.faults.soak
+
+mutations: $(INSTALLED)
+	$(BIN)/python -m tests.mutations $(ARGS)
 
 lint: $(INSTALLED) $(MODULES)
 	$(BIN)/ruff check .

@@ -7,7 +7,7 @@ beside the one that lost: nothing old can be in it, so that nothing old has to b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dynalens.partition import START, Partition
@@ -152,9 +152,10 @@ def losses(situation: Situation, judged: Callable[[str], bool] = lambda _partiti
         judged: Whether a partition is looked at: one that another worker holds is that worker's to judge.
     """
     trimmed = {gap.partition for gap in situation.lost}
+    listed = {shard.id for shard in situation.shards}
     stored = {id_: state for id_, state in situation.stored.items() if judged(id_)}
     others = _other_streams(situation)
-    unreadable = [state for id_, state in stored.items() if id_ in trimmed or _is_gone(state, situation)]
+    unreadable = [state for id_, state in stored.items() if id_ in trimmed or is_gone(state, situation.stored, listed)]
     taken_back = {id_: state for id_, state in stored.items() if state not in unreadable and _is_lost(state, situation)}
     gone = [state.partition.id for state in unreadable if state.partition.id not in trimmed]
     gaps = [replace(gap, generation=situation.newest_number()) for gap in situation.lost]
@@ -162,44 +163,83 @@ def losses(situation: Situation, judged: Callable[[str], bool] = lambda _partiti
     gaps += [situation.gap(other, ANOTHER_STREAM) for other in others]
     gaps += [situation.gap(partition, SHARD_GONE) for partition in gone if not others]
     gaps += [situation.gap(partition, TARGET_LOST) for partition in taken_back]
-    late = [shard for shard in situation.shards if judged(shard.id) and is_late(shard, situation)]
+    late = [shard for shard in situation.shards if judged(shard.id) and _is_late(shard, situation)]
     gaps += [situation.gap(shard.id, LATE) for shard in late]
-    if situation.memory.generations and not situation.copies:
+    if _is_unknown_to_store(situation):
         gaps.append(situation.gap(situation.stream, STORE_LOST))
     gaps += _absence(situation)
     passed = {id_: Mark(state.epoch, state.position) for id_, state in taken_back.items()}
     return Loss(tuple(gaps), tuple(unreadable), tuple(late), passed)
 
 
-def _is_gone(state: PartitionState, situation: Situation) -> bool:
-    """Say whether the stream no longer lists a shard that was not read to its end."""
-    unread = state.partition.kind == "shard" and not state.position.ended
-    return unread and state.partition.id not in {shard.id for shard in situation.shards}
+def is_gone(state: PartitionState, stored: Mapping[str, PartitionState], listed: Collection[str]) -> bool:
+    """Say whether the stream no longer lists a shard that was not read to its end.
+
+    A shard that another worker has just found may not be listed here yet. The shards that it came from are then: they
+    were closed when it was opened, and a closed shard stays for a day.
+
+    Args:
+        state: The shard.
+        stored: The positions in the store, by partition id.
+        listed: Ids of the shards that the stream listed when this worker asked last.
+    """
+    if state.partition.kind != "shard" or state.position.ended:
+        return False
+    return _lineage(state.partition, stored).isdisjoint(listed)
+
+
+def _lineage(shard: Partition, stored: Mapping[str, PartitionState]) -> set[str]:
+    """Give a shard's id and those of all that it came from."""
+    lineage = {shard.id, *shard.parents}
+    for parent in shard.parents:
+        if parent in stored:
+            lineage |= _lineage(stored[parent].partition, stored)
+    return lineage
+
+
+def _is_unknown_to_store(situation: Situation) -> bool:
+    """Say whether the target holds a generation from after all that the store has recorded: nobody knows its gaps."""
+    recorded: dict[str, int] = {}
+    for copy in situation.copies:
+        recorded[copy.collection] = max(copy.number, recorded.get(copy.collection, 0))
+    wanted = {wanted.collection for wanted in situation.wanted}
+    return any(
+        held.collection in wanted and held.number > recorded.get(held.collection, 0)
+        for held in situation.memory.generations
+    )
 
 
 def _is_lost(state: PartitionState, situation: Situation) -> bool:
     """Say whether the store knows a position that the target cannot be replayed to: confirmed writes are gone."""
-    if state.position == START:
+    mark = situation.memory.marks.get(state.partition.id, NO_MARK)
+    if state.position == START or mark.epoch > state.epoch:
+        # Nothing was confirmed, or the store has gone back to before the session that the mark is of.
         return False
-    mark = situation.memory.marks.get(state.partition.id, NO_MARK).position
-    if mark == START:
+    if mark.position == START:
         # Going back to the start is no replay: what the stream has trimmed since would be skipped without a word.
         return True
-    if mark.ended or not state.position.ended:
+    if mark.position.ended or not state.position.ended:
         return False
-    # A drained parent that the target took back cannot be replayed under its children, whose epochs are older.
+    # A drained parent that the target took back cannot be replayed under its children, whose epochs are older; and
+    # nobody reads the segments of a scan again whose generation is complete.
     has_children = any(state.partition.id in other.partition.parents for other in situation.stored.values())
-    return has_children or not situation.alone
+    return has_children or not situation.alone or state.partition.kind == "segment"
 
 
-def is_late(shard: Partition, situation: Situation) -> bool:
+def _is_late(shard: Partition, situation: Situation) -> bool:
+    return is_late(shard, situation.shards, situation.stored, situation.memory)
+
+
+def is_late(
+    shard: Partition, shards: Sequence[Partition], stored: Mapping[str, PartitionState], memory: Memory
+) -> bool:
     """Say whether a child of a shard was begun while the list of shards did not show the shard itself.
 
     Its changes are older than the child's, and would have higher versions.
     """
-    if shard.id in situation.stored or shard.id in situation.memory.marks:
+    if shard.id in stored or shard.id in memory.marks:
         return False
-    return any(shard.id in other.parents and other.id in situation.stored for other in situation.shards)
+    return any(shard.id in other.parents and other.id in stored for other in shards)
 
 
 def _other_streams(situation: Situation) -> list[str]:

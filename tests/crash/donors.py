@@ -76,6 +76,11 @@ class Donors:
             else:
                 self._client.put_item(TableName=TABLE, Item=self._donation(number))
 
+    def change(self, times: int) -> None:
+        """Change so many random donations, and delete none."""
+        for _ in range(times):
+            self._client.put_item(TableName=TABLE, Item=self._donation(self._random.randrange(self._donors)))
+
     def _donation(self, number: int) -> dict[str, AttributeValueTypeDef]:
         amount = self._random.randrange(100_000)
         made = donation(number, platform=self._random.choice(PLATFORMS), amount=f"{amount // 100}.{amount % 100:02}")

@@ -15,9 +15,14 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from dynalens.partition import Partition
-from tests.property.version_model import KEYS, Rules, Session, World
+from dynalens.request import RequestKind
+from tests.contract.memory_store import Held
+from tests.property.model_rules import Rules, Session
+from tests.property.model_table import KEYS
+from tests.property.version_model import World
 
 PICK = st.integers(0, 11)
+WORKER = st.sampled_from(["w0", "w1", "w2"])
 PROTOCOL = Rules()
 
 
@@ -33,7 +38,9 @@ class Machine(RuleBasedStateMachine):
     @initialize(complete=st.booleans())
     def first_copy(self, complete: bool) -> None:  # noqa: FBT001 - hypothesis passes it by name
         if complete:
-            self.world.complete_scan()
+            self.world.settle()
+
+    # The table.
 
     @rule(key=st.sampled_from(KEYS))
     def put(self, key: str) -> None:
@@ -46,24 +53,70 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.world.shards) < 6)
     @rule(pick=PICK, children=st.integers(1, 2))
     def roll_over(self, pick: int, children: int) -> None:
-        shards = list(self.world.open_shards)
-        self.world.roll_over(shards[pick % len(shards)], children)
+        shards = sorted(self.world.open_shards)
+        keys = len(self.world.open_shards[shards[pick % len(shards)]])
+        self.world.roll_over(shards[pick % len(shards)], min(children, keys))
 
-    def _approachable(self) -> list[Partition]:
-        return self.world.approachable() if len(self.world.sessions) < 4 else []
+    @precondition(lambda self: len(self.world.shards) < 6)
+    @rule(key=st.sampled_from(KEYS), delete=st.booleans())
+    def stream_is_switched(self, key: str, delete: bool) -> None:  # noqa: FBT001 - hypothesis passes it by name
+        self.world.switch_stream(key, delete=delete)
 
-    @precondition(lambda self: self._approachable())
-    @rule(pick=PICK, owner=st.sampled_from(["w1", "w2"]))
-    def approach(self, pick: int, owner: str) -> None:
-        shards = self._approachable()
-        self.world.approach(shards[pick % len(shards)], owner)
-
-    @precondition(lambda self: self._approachable())
     @rule(pick=PICK)
-    def take(self, pick: int) -> None:
+    def trim(self, pick: int) -> None:
+        self.world.trim(self.world.shards[pick % len(self.world.shards)].id)
+
+    # Workers.
+
+    @rule(worker=WORKER)
+    def notice(self, worker: str) -> None:
+        self.world.notice(self.world.workers[worker])
+
+    def _approachable(self, worker: str) -> list[Partition]:
+        return self.world.approachable(self.world.workers[worker]) if len(self.world.sessions) < 4 else []
+
+    @rule(pick=PICK, worker=WORKER)
+    def approach(self, pick: int, worker: str) -> None:
+        partitions = self._approachable(worker)
+        if partitions:
+            self.world.approach(partitions[pick % len(partitions)], self.world.workers[worker])
+
+    @rule(pick=PICK, worker=WORKER)
+    def take(self, pick: int, worker: str) -> None:
         """Approach and take in one: most workers are not interrupted in between."""
-        shards = self._approachable()
-        self.world.advance(self.world.approach(shards[pick % len(shards)], "w3"))
+        partitions = self._approachable(worker)
+        if partitions:
+            session = self.world.approach(partitions[pick % len(partitions)], self.world.workers[worker])
+            while session in self.world.sessions and session.step != "read":
+                self.world.work(session)
+
+    @rule(worker=WORKER)
+    def decide(self, worker: str) -> None:
+        self.world.decide_undisturbed(self.world.workers[worker])
+
+    @precondition(lambda self: len(self.world.decisions) < 2)
+    @rule(worker=WORKER)
+    def begin_to_decide(self, worker: str) -> None:
+        self.world.decide(self.world.workers[worker])
+
+    @precondition(lambda self: self.world.decisions)
+    @rule(pick=PICK)
+    def go_on_deciding(self, pick: int) -> None:
+        self.world.advance_decision(self.world.decisions[pick % len(self.world.decisions)])
+
+    @precondition(lambda self: self.world.finishable())
+    @rule()
+    def finish(self) -> None:
+        self.world.finish(self.world.finishable()[0])
+
+    @precondition(lambda self: len(self.world.copies()) < 3)
+    @rule(kind=st.sampled_from(["rebuild", "back", "release"]))
+    def ask(self, kind: RequestKind) -> None:
+        self.world.ask(kind)
+
+    @rule()
+    def answer(self) -> None:
+        self.world.answer()
 
     def _movable(self) -> list[Session]:
         return [session for session in self.world.sessions if session.step != "hear"]
@@ -76,40 +129,37 @@ class Machine(RuleBasedStateMachine):
             if session in self._movable():
                 self.world.advance(session)
 
-    @precondition(lambda self: self.world.in_flight)
-    @rule(pick=PICK)
-    def deliver(self, pick: int) -> None:
-        self.world.deliver(self.world.in_flight[pick % len(self.world.in_flight)])
-
     @precondition(lambda self: self.world.sessions)
     @rule(pick=PICK, pages=st.integers(1, 4))
     def work_undisturbed(self, pick: int, pages: int) -> None:
         """A worker that is let alone moves page by page: deep states come sooner so."""
         session = self.world.sessions[pick % len(self.world.sessions)]
-        for _ in range(pages * 5):
+        for _ in range(pages * 6):
             if session in self.world.sessions:
-                own = [request for request in self.world.in_flight if request.session is session]
-                self.world.deliver(own[0]) if own else self.world.advance(session)
+                self.world.work(session)
 
-    @precondition(lambda self: self.world.delivered)
-    @rule(pick=PICK)
-    def deliver_again(self, pick: int) -> None:
-        self.world.deliver(self.world.delivered[pick % len(self.world.delivered)])
+    @rule(worker=WORKER)
+    def read_all_undisturbed(self, worker: str) -> None:
+        self.world.read_all(self.world.workers[worker])
 
     @precondition(lambda self: self.world.sessions)
     @rule(pick=PICK)
     def crash(self, pick: int) -> None:
         self.world.sessions.pop(pick % len(self.world.sessions))
 
-    @precondition(lambda self: self.world.may_scan())
-    @rule(key=st.sampled_from(KEYS))
-    def scan(self, key: str) -> None:
-        self.world.scan(key)
+    # The network.
 
-    @precondition(lambda self: len(self.world.generations) < 2)
-    @rule()
-    def begin_generation(self) -> None:
-        self.world.begin_generation()
+    @precondition(lambda self: self.world.in_flight)
+    @rule(pick=PICK)
+    def deliver(self, pick: int) -> None:
+        self.world.deliver(self.world.in_flight[pick % len(self.world.in_flight)])
+
+    @precondition(lambda self: self.world.delivered)
+    @rule(pick=PICK)
+    def deliver_again(self, pick: int) -> None:
+        self.world.deliver(self.world.delivered[pick % len(self.world.delivered)])
+
+    # What is forgotten.
 
     @precondition(lambda self: len(self.world.snapshots) < 3)
     @rule()
@@ -127,11 +177,13 @@ class Machine(RuleBasedStateMachine):
     def backup_of_the_store(self) -> None:
         self.world.back_up()
 
-    @precondition(lambda self: any(map(self.world.may_restore, self.world.backups)))
+    def _restorable(self) -> list[Held]:
+        return list(filter(self.world.may_restore, [Held(), *self.world.backups]))
+
+    @precondition(lambda self: self._restorable())
     @rule(pick=PICK)
-    def store_is_restored(self, pick: int) -> None:
-        backups = list(filter(self.world.may_restore, self.world.backups))
-        self.world.restore(backups[pick % len(backups)])
+    def store_is_lost_or_restored(self, pick: int) -> None:
+        self.world.restore(self._restorable()[pick % len(self._restorable())])
 
     @precondition(lambda self: self.world.holds_tombstones())
     @rule()

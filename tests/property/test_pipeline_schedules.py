@@ -14,9 +14,10 @@ import pytest
 
 from dynalens import failpoint
 from dynalens.errors import TargetError
+from dynalens.partition import START
 from dynalens.pipeline import lane
 from dynalens.position.sqlite import SqliteStore
-from dynalens.target import Generation
+from dynalens.target import NO_MARK, Generation
 from dynalens.testing.failpoints import armed
 from dynalens.testing.memory import Contents, MemorySource, MemoryTarget
 from tests.pipelines import Bench
@@ -73,7 +74,8 @@ def run_until(bench: Bench, *conditions: Callable[[], bool]) -> None:
 
 
 def test_a_target_that_goes_back_into_the_middle_of_a_replay(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A batch is applied and not marked; while it is replayed, one change at a time, the target is backed up.
+    """A batch is marked and not committed, and the next holder dies when it has drawn; while the batch is replayed, one
+    change at a time, the target is backed up.
 
     The backup holds an old state under a new epoch, below a mark from before the replay: whoever believes that mark
     never applies what the backup lacks.
@@ -82,8 +84,11 @@ def test_a_target_that_goes_back_into_the_middle_of_a_replay(bench: Bench, monke
     run_until(bench, is_live(bench, 1))
     source.put("s1", item("a", 1))
     source.put("s1", item("a", 2))
-    with armed(failpoint.AFTER_APPLY, break_here):
-        run_until(bench, lambda: state_of_a(target) == b"2")
+    with armed(failpoint.AFTER_MARK, break_here):
+        run_until(bench, lambda: target.recall("Donations").marks.get("s1", NO_MARK).position > START)
+    drawn = bench.store.counter("Donations")
+    with armed(failpoint.AFTER_DRAW, break_here):
+        run_until(bench, lambda: bench.store.counter("Donations") > drawn)
     backups: list[Contents] = []
 
     def back_up() -> None:

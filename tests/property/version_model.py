@@ -1,178 +1,116 @@
 """A model of the protocol: workers that come, go and come back late, over the fakes of a table, a target and a store.
 
-Everything that can be delayed is a step of its own: a session takes a partition, reads, sends, hears, marks and
-commits one step at a time; a request lands when the test says so, once or twice, before or after its sender is gone.
-`Rules` says which parts of the protocol are kept, so that a test can break one and see what it was for.
+Everything that can be delayed is a step of its own: a session asks the store, then the target, judges what was lost,
+draws, tells the target, asks it again, marks where it begins, reads, sends, hears, marks and commits, one step at a
+time; a request lands when the test says so, once or twice, before or after its sender is gone. What the worker that
+leads decides is the product's own code (`dynalens.backfill`, `dynalens.pipeline.lead`), in steps as well. `Rules` says
+which parts of the protocol are kept, so that a test can break one and see what it was for.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import replace
 
-from dynalens.change import Change, KeySchema, Typed
-from dynalens.config import CollectionConfig
-from dynalens.errors import StaleLeaseError
+from dynalens.backfill import is_gone
+from dynalens.errors import StaleLeaseError, TrimmedError
 from dynalens.partition import START, Partition, Position
-from dynalens.position import Commit, Copy, PartitionState
+from dynalens.position import Commit, Gap, PartitionState
 from dynalens.source import Batch
-from dynalens.target import VERSION_BITS, Generation, Memory, Write, version
-from dynalens.testing.memory import Contents, ManualClock, MemorySource, MemoryTarget
-from tests.contract.memory_store import Held, MemoryPositionStore
+from dynalens.target import NO_MARK, VERSION_BITS, Mark, Memory, Write, version
+from tests.contract.memory_store import Held
+from tests.property.model_lead import COLLECTION, SETTINGS, LedTable, generation_of
+from tests.property.model_rules import (
+    Request,
+    Rules,
+    Seen,
+    Session,
+    Snapshot,
+    StaleHolderRefusedError,
+    WentBackError,
+    Worker,
+)
+from tests.property.model_table import TABLE
 
-TABLE = "Donations"
-KEYS = ("a", "b")
-COLLECTION = CollectionConfig(table=TABLE)
 REDELIVERABLE = 6
+DAY = 25 * 3600.0
+ROUNDS = 12
+"""A last worker needs a few: a loss found while reading begins another generation."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """The protocol, rule by rule (docs/correctness.md); each may be broken."""
+class World(LedTable):
+    """A table, its streams, a store, a target, and everything under way between them."""
 
-    draws_on_acquire: bool = True
-    """A session writes under an epoch of its own."""
-    acquires_atomically: bool = True
-    """A shard is drawn for, and rewound, only if its position is what it was before the target was asked for marks."""
-    draws_over_remembered: bool = True
-    """A draw rises over what the target remembers too."""
-    raises_epoch: bool = True
-    """The target remembers an epoch before the first write under it."""
-    fences_commits: bool = True
-    """A position is committed only under the epoch drawn last."""
-    commits_after_acknowledgement: bool = True
-    """A position moves only after the target confirmed."""
-    parents_first: bool = True
-    """A child shard is taken only once its parents are drained."""
-    lower_of_two: bool = True
-    """Of the store's position and the target's mark the lower one counts."""
-    lowers_marks: bool = True
-    """Before it replays, a session lowers the marks of what it replays, its shard's descendants included."""
-    fences_marks: bool = True
-    """Whoever lost a partition marks it no more."""
-    keeps_tombstones: bool = True
-    """A delete is remembered for as long as an older write may be under way."""
-    scans_at_version_zero: bool = True
-    """A scanned row loses to every change."""
-    draws_before_scanning: bool = True
-    """Every live shard draws an epoch under the list with the new generation before its scan begins."""
-
-
-@dataclass(slots=True, eq=False)
-class Request:
-    """A batch under way to the target: who waits for its answer, and which rows of a scan it completes."""
-
-    writes: list[Write]
-    session: Session | None = None
-    scanned: set[tuple[Generation, str]] = field(default_factory=set)
-
-
-@dataclass(slots=True, eq=False)
-class Session:
-    """One worker on one partition, from before it takes the lease until it is dropped.
-
-    `step` says what it does next: take, read, send, hear, mark, commit.
-    """
-
-    owner: str
-    partition: Partition
-    memory: Memory
-    position_before: Position
-    step: str = "take"
-    epoch: int = 0
-    ordinal: int = 0
-    position: Position = START
-    generations: tuple[Generation, ...] = ()
-    writes: list[Write] = field(default_factory=list)
-
-    def take_page(self, batch: Batch) -> None:
-        """Count what was read, and make its writes."""
-        for change in batch.changes:
-            at = version(self.epoch, self.ordinal)
-            self.writes += [Write(generation, change.id, at, change.new, change) for generation in self.generations]
-            self.ordinal += 1
-        self.position = batch.position
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The target at one moment: what it held, the epoch it had been told, the rows of scans it had confirmed."""
-
-    contents: Contents
-    told: int
-    scanned: frozenset[tuple[Generation, str]]
-
-
-class StaleHolderRefusedError(AssertionError):
-    """A valid holder was refused by a higher epoch, which must never happen."""
-
-
-class World:
-    """A table, its stream, a store, a target, and everything under way between them."""
-
-    def __init__(self, rules: Rules) -> None:
-        self.rules = rules
-        self.clock = ManualClock()
-        self.source = MemorySource(TABLE, KeySchema(("id",)), page_size=2, clock=self.clock)
-        self.source.preload(item("a", 0))
-        self.shards = [self.source.add_shard("s0")]
-        self.open_shards: dict[str, tuple[str, ...]] = {"s0": KEYS}
-        # The model's own rule holds children back, and replays them after a parent that went back.
-        self.store = MemoryPositionStore(parents_first=False)
-        self.target = MemoryTarget(clock=self.clock)
+    def __init__(self, rules: Rules, *, alone: bool = False) -> None:
+        super().__init__(rules, alone=alone)
+        self.workers = {name: Worker(name) for name in ("w0", "w1", "w2")}
         self.sessions: list[Session] = []
         self.in_flight: list[Request] = []
         self.delivered: deque[Request] = deque(maxlen=REDELIVERABLE)
         self.snapshots: list[Snapshot] = []
         self.backups: list[Held] = []
-        self.generations: list[Generation] = []
-        self.drawn_under: dict[str, int] = {}
-        self.marked_by: dict[str, int] = {}
         self.told = 0
         """The highest epoch that the target was told, as far as it has not gone back since."""
         self.highest_drawn = 0
-        self.scanned: set[tuple[Generation, str]] = set()
-        self.written = 0
-        self.begin_generation()
+        self.confirmed: dict[str, int] = {}
+        """How far each shard was committed."""
+        self.notice_all()
 
-    # The table.
+    def trim(self, shard: str) -> None:
+        """Let a day pass: a shard's records go, after those of the shards that it came from (assumption 7).
 
-    def put(self, key: str) -> None:
-        """Write a state that no item had before."""
-        self.written += 1
-        self.source.put(self._shard_of(key), item(key, self.written))
+        Where no position shows that, only the worker's absence does.
+        """
+        for older in self.lineage(shard):
+            self.source.trim(older)
+            if self.states_held().get(older) is None or self.held_mark(older).position == START:
+                self.clock.advance(DAY)
+        self.let_replicas_hear()
 
-    def delete(self, key: str) -> None:
-        """Delete an item, if it exists."""
-        self.source.delete(self._shard_of(key), item(key, 0))
+    # Workers.
 
-    def roll_over(self, shard: str, children: int) -> None:
-        """Close a shard; one child takes all its keys, or two share them."""
-        keys = self.open_shards.pop(shard)
-        self.source.end(shard)
-        for number in range(children):
-            name = f"s{len(self.shards)}"
-            self.shards.append(self.source.add_shard(name, parents=[shard]))
-            self.open_shards[name] = keys[number::children]
+    def notice(self, worker: Worker) -> None:
+        """Let a worker describe the table and its stream."""
+        worker.stream = self.stream
+        worker.listed = tuple(shard for shard in self.shards if self.streams[shard.id] == self.stream)
 
-    def _shard_of(self, key: str) -> str:
-        return next(shard for shard, keys in self.open_shards.items() if key in keys)
+    def notice_all(self) -> None:
+        """Let every worker look."""
+        for worker in self.workers.values():
+            self.notice(worker)
 
-    # Sessions.
-
-    def approachable(self) -> list[Partition]:
-        """Give the shards that a worker may go for now."""
+    def approachable(self, worker: Worker) -> list[Partition]:
+        """Give the partitions that a worker may go for now."""
         memory = self.target.recall(TABLE)
-        drained = {shard.id for shard in self.shards if self._applied(shard, memory).ended}
+        drained = {id_ for id_, state in self.states_held().items() if self._is_applied(state, memory)}
+        listed = {shard.id for shard in worker.listed}
+        waits = listed - drained if self.rules.parents_first else set()
+        shards = [shard for shard in worker.listed if shard.id not in drained and not waits.intersection(shard.parents)]
+        return [*shards, *(segment for segment in self.segments(worker) if segment.id not in drained)]
+
+    def _is_applied(self, state: PartitionState, memory: Memory) -> bool:
+        return state.position.ended and memory.marks.get(state.partition.id, NO_MARK).position.ended
+
+    def segments(self, worker: Worker) -> list[Partition]:
+        """Give the segments of scans that may begin, as far as a worker can tell."""
+        states = self.states_held()
+        listed = {shard.id for shard in worker.listed}
+        live = [state for state in states.values() if state.partition.kind == "shard" and not state.position.ended]
+        if self.rules.waits_for_unlisted_shards:
+            waited_for = [state for state in live if not is_gone(state, states, listed)]
+        else:
+            waited_for = [state for state in live if state.partition.id in listed]
+        lowest = min((state.epoch for state in waited_for), default=self.store.counter(TABLE) + 1)
         return [
-            shard
-            for shard in self.shards
-            if shard.id not in drained and (drained.issuperset(shard.parents) or not self.rules.parents_first)
+            segment
+            for copy in self.copies()
+            if copy.state == "building" and (lowest > copy.barrier > 0 or not self.rules.draws_before_scanning)
+            for segment in self.scan_of(copy).discover()
         ]
 
-    def approach(self, partition: Partition, owner: str) -> Session:
-        """Let a worker go for a shard: it asks the target what it remembers."""
-        session = Session(owner, partition, self.target.recall(TABLE), self._stored(partition))
+    def approach(self, partition: Partition, worker: Worker) -> Session:
+        """Let a worker go for a partition."""
+        session = Session(worker, partition)
         self.sessions.append(session)
         return session
 
@@ -181,87 +119,165 @@ class World:
         try:
             getattr(self, f"_{session.step}")(session)
         except StaleLeaseError:
+            self.drop(session)
+
+    def drop(self, session: Session) -> None:
+        """Let a session end, with all that it holds."""
+        if session in self.sessions:
             self.sessions.remove(session)
 
-    def _take(self, session: Session) -> None:
-        shard, rules = session.partition, self.rules
-        mark = session.memory.marks.get(shard.id, START) if rules.lower_of_two else self._stored(shard)
-        if rules.acquires_atomically and self._stored(shard) != session.position_before:
-            raise StaleLeaseError(f"{shard.id} has moved since the target was asked about it.")
-        self.store.acquire(TABLE, shard, session.owner)
-        for state in self._states(shard):
-            position = min(mark, session.position_before)
-            self.store.rewind(TABLE, shard.id, self.target.name, position, epoch=state.epoch)
-        session.epoch, drawn_position = self._draw(session)
-        session.position = min(mark, drawn_position)
-        if rules.raises_epoch:
+    def _look(self, session: Session) -> None:
+        if self.rules.reminds_the_store:
+            self.lead().remind(session.worker.known)
+        session.stored = self.states_held()
+        session.step = "recall"
+
+    def _recall(self, session: Session) -> None:
+        session.memory = self.target.recall(TABLE)
+        session.step = "judge"
+
+    def _judge(self, session: Session) -> None:
+        self.require_stream(session.worker, leads=False)
+        situation = self.situation(session.worker, session.stored, session.memory, session.lost)
+        session.loss = self.losses_of(situation, session.partition.id)
+        self.record_loss(session.loss)
+        session.lost = ()
+        session.step = "pass_over"
+
+    def _pass_over(self, session: Session) -> None:
+        self.pass_over(session.loss, session.memory)
+        session.memory = self.target.recall(TABLE)
+        session.step = "draw"
+
+    def _draw(self, session: Session) -> None:
+        shard, known = session.partition, session.known
+        if known is not None and known.position.ended:
+            if session.mark.position.ended and self.rules.refuses_the_drained:
+                raise StaleLeaseError(f"{shard.id} is drained.")
+            if not session.mark.position.ended:
+                self.store.rewind(TABLE, shard.id, self.target.name, session.mark.position, epoch=known.epoch)
+        self.store.acquire(TABLE, shard, session.worker.name)
+        session.epoch, session.drawn = self._draw_epoch(session)
+        self.highest_drawn = max(self.highest_drawn, session.epoch)
+        session.step = "tell"
+
+    def _draw_epoch(self, session: Session) -> tuple[int, Position]:
+        shard, target = session.partition.id, self.target.name
+        held = self.states_held().get(shard)
+        if held is not None and not self.rules.draws_on_acquire:
+            return held.epoch, held.position
+        remembered = session.memory.epoch if self.rules.draws_over_remembered else 0
+        if held is not None and held.position.ended and not self.rules.refuses_the_drained:
+            # As if the store gave the end of a partition back to whoever asks: to what was read before.
+            epoch = self.store.next_epoch(TABLE, remembered=remembered)
+            position = session.known.position if session.known else START
+            self.store._held.positions[TABLE, shard, target] = (epoch, position)
+            return epoch, position
+        return self.store.draw(TABLE, shard, target, owner=session.worker.name, remembered=remembered)
+
+    def _tell(self, session: Session) -> None:
+        if self.rules.raises_epoch:
             self.target.raise_epoch(TABLE, session.epoch)
         self.told = max(self.told, session.epoch)
-        if rules.lowers_marks:
-            descendants = dict.fromkeys(self._descendants(shard), START)
-            self.target.mark(TABLE, {**descendants, shard.id: session.position})
-        self.marked_by[shard.id] = session.epoch
-        session.generations = tuple(self.generations)
-        self.drawn_under[shard.id] = len(self.generations)
+        session.step = "recall_again"
+
+    def _recall_again(self, session: Session) -> None:
+        if self.rules.asks_after_drawing:
+            session.memory = self.target.recall(TABLE)
+        session.step = "begin"
+
+    def _begin(self, session: Session) -> None:
+        session.position = self._start(session)
+        if self.rules.marks_the_beginning:
+            self._send_mark(session)
+            self.deliver(self.in_flight[-1])
+        if session.position.ended:
+            self._commit(session)
+            self.drop(session)
+        session.step = "enlist"
+
+    def _start(self, session: Session) -> Position:
+        mark, known, rules = session.mark, session.known, self.rules
+        epoch = known.epoch if known else 0
+        if session.drawn > START == mark.position and mark.epoch <= epoch:
+            if rules.passes_over_what_was_lost:
+                raise StaleLeaseError("The target has just lost what it had confirmed.")
+            return START
+        if mark.epoch >= epoch and rules.reads_on_from_newer_marks and rules.lower_of_two:
+            return mark.position
+        return min(session.drawn, mark.position) if rules.lower_of_two else session.drawn
+
+    def _enlist(self, session: Session) -> None:
+        """Learn which generations are fed: whoever drew above a barrier knows of its generation."""
+        self.require_stream(session.worker, leads=False)
+        copies = tuple(copy for copy in self.copies() if copy.state != "kept" or self.rules.feeds_kept_generations)
+        session.worker.known = session.copies = copies
+        for copy in copies:
+            self.target.create(generation_of(copy), SETTINGS)
         session.step = "read"
 
-    def _draw(self, session: Session) -> tuple[int, Position]:
-        held = self._states(session.partition)
-        if held and not self.rules.draws_on_acquire:
-            return held[0].epoch, held[0].position
-        remembered = session.memory.epoch if self.rules.draws_over_remembered else 0
-        shard, target = session.partition.id, self.target.name
-        draw = self.store.draw(TABLE, shard, target, owner=session.owner, remembered=remembered)
-        self.highest_drawn = max(self.highest_drawn, draw.epoch)
-        return draw
-
     def _read(self, session: Session) -> None:
-        batch = self.source.open(session.partition, session.position).read()
+        try:
+            batch = self._page(session)
+        except TrimmedError as error:
+            now = self.clock()
+            session.lost = (Gap(TABLE, self.target.name, session.partition.id, 0.0, now, error.message, now),)
+            session.step = "look"
+            return
         if batch.position != session.position:
-            session.take_page(batch)
+            self._take_page(session, batch)
             session.step = "send"
 
+    def _page(self, session: Session) -> Batch:
+        if session.partition.kind == "shard":
+            return self.source.open(session.partition, session.position).read()
+        filled = [copy for copy in session.copies if session.partition in self.scan_of(copy).discover()]
+        if not filled:
+            raise StaleLeaseError("The scan was cancelled.")
+        copy = filled[0]
+        batch = self.scan_of(copy).open(session.partition, session.position).read()
+        if copy.consistent and self.rules.scans_consistently:
+            return batch
+        return replace(batch, changes=self.replica, position=replace(batch.position, ended=True))
+
+    def _take_page(self, session: Session, batch: Batch) -> None:
+        """Count what was read, and make its writes."""
+        for change in batch.changes:
+            at, copies = version(session.epoch, session.ordinal), session.copies
+            if session.partition.kind == "segment":
+                at = 0 if self.rules.scans_at_version_zero else at
+                copies = tuple(copy for copy in copies if copy.scan in session.partition.id)
+            session.writes += [Write(generation_of(copy), change.id, at, change.new, change) for copy in copies]
+            session.ordinal += 1
+        session.position = batch.position
+
     def _send(self, session: Session) -> None:
-        self.in_flight.append(Request(session.writes, session))
-        session.writes = []
+        self.in_flight.append(Request(writes=session.writes, session=session))
+        session.writes, session.then = [], "mark"
         session.step = "hear" if self.rules.commits_after_acknowledgement else "mark"
 
     def _hear(self, session: Session) -> None:
         """Nothing to do before the answer: `deliver` moves the session on."""
 
     def _mark(self, session: Session) -> None:
-        shard = session.partition.id
-        if session.epoch >= self.marked_by[shard] or not self.rules.fences_marks:
-            self.target.mark(TABLE, {shard: session.position})
-        session.step = "commit"
+        self._send_mark(session)
+        session.step, session.then = "hear", "commit"
+
+    def _send_mark(self, session: Session) -> None:
+        shard, epoch = session.partition.id, session.epoch
+        if not self.rules.fences_marks:
+            epoch = max(epoch, self.held_mark(shard).epoch)
+        self.in_flight.append(Request(marks={shard: Mark(epoch, session.position)}, session=session))
 
     def _commit(self, session: Session) -> None:
-        epoch = session.epoch
+        epoch, shard = session.epoch, session.partition.id
         if not self.rules.fences_commits:
-            epoch = next(state.epoch for state in self.store.partitions(TABLE) if state.partition == session.partition)
-        self.store.commit(TABLE, self.target.name, [Commit(session.partition.id, epoch, session.position)])
+            epoch = self.states_held()[shard].epoch
+        self.store.commit(TABLE, self.target.name, [Commit(shard, epoch, session.position)])
+        self.confirmed[shard] = max(self.confirmed.get(shard, 0), session.position.rank)
         session.step = "read"
         if session.position.ended:
-            self.sessions.remove(session)
-
-    def _stored(self, shard: Partition) -> Position:
-        held = self._states(shard)
-        return held[0].position if held else START
-
-    def _states(self, shard: Partition) -> list[PartitionState]:
-        return [state for state in self.store.partitions(TABLE) if state.partition == shard]
-
-    def _applied(self, shard: Partition, memory: Memory) -> Position:
-        """How far a shard is known to be applied: the lower of what the store and the target say."""
-        stored = self._stored(shard)
-        return min(stored, memory.marks.get(shard.id, START)) if self.rules.lower_of_two else stored
-
-    def _descendants(self, shard: Partition) -> set[str]:
-        found = {shard.id}
-        for other in self.shards:
-            if found.intersection(other.parents):
-                found.add(other.id)
-        return found - {shard.id}
+            self.drop(session)
 
     # The network.
 
@@ -269,13 +285,20 @@ class World:
         """Let a request land; its sender, if it still waits for it, hears that it is confirmed."""
         if request in self.in_flight:
             self.in_flight.remove(request)
-            self.delivered.append(request)
-            self.scanned |= request.scanned
-        if request.session in self.sessions:
+            if request.writes:  # a mark does not arrive again behind a later one of its session (assumption 4)
+                self.delivered.append(request)
+        session = request.session if request.session in self.sessions else None
+        there = self.target.recall(TABLE).generations
+        writes = [write for write in request.writes if write.generation in there]
+        if session and len(writes) < len(request.writes):
+            self.drop(session)  # its batch is refused: a generation that it feeds was dropped
+        elif session:
             self._assert_not_refused(request)
-        self.target.apply(request.writes)
-        if request.session in self.sessions and request.session.step == "hear":
-            request.session.step = "mark"
+        self.target.apply(writes)
+        self.target.mark(TABLE, request.marks)
+        self._observe(writes)
+        if session and session in self.sessions and session.step == "hear":
+            session.step = session.then
             request.session = None
         if not self.rules.keeps_tombstones:
             self.clock.advance(1)
@@ -290,63 +313,35 @@ class World:
             if held and epoch in drawn and held.version >> VERSION_BITS > epoch:
                 raise StaleHolderRefusedError(f"{write.id}: holder {epoch}, held {held.version >> VERSION_BITS}")
 
-    # Generations and their scans.
+    def _observe(self, writes: list[Write]) -> None:
+        """Look as a reader: an older state than one that was seen may only be of a batch that was not committed."""
+        for write in writes:
+            row = self.target.rows(write.generation).get(write.id)
+            shown = write.generation == self.served() and row is not None and row.version == write.version
+            if shown and write.change.sequence_number:
+                self._see(write.id, int(write.change.sequence_number))
 
-    def begin_generation(self) -> None:
-        """Record a generation and make room for it; snapshots without it are forgotten."""
-        generation = Generation("donations", len(self.generations) + 1)
-        copy = Copy("donations", self.target.name, generation.number, "building", "", "", "", 1, True, 0.0)  # noqa: FBT003
-        self.store.record(TABLE, self.target.name, [copy])
-        self.target.create(generation, COLLECTION)
-        self.generations.append(generation)
-        self.snapshots.clear()
-        self.backups.clear()
-
-    def may_scan(self) -> bool:
-        """Say whether the newest generation's scan may begin."""
-        known = [self.drawn_under[shard.id] for shard in self.shards if self._is_live(shard)]
-        return all(count == len(self.generations) for count in known) or not self.rules.draws_before_scanning
-
-    def _is_live(self, shard: Partition) -> bool:
-        return shard.id in self.drawn_under and not self._stored(shard).ended
-
-    def scan(self, key: str) -> Request:
-        """Read one row, strongly consistently, and send it to every generation that has not confirmed it yet."""
-        at = 0 if self.rules.scans_at_version_zero else version(self.store.counter(TABLE), 0)
-        rows = [row for row in self._rows() if row.id == key]
-        lacking = [generation for generation in self.generations if (generation, key) not in self.scanned]
-        writes = [Write(generation, row.id, at, row.new, row) for generation in lacking for row in rows]
-        self.in_flight.append(Request(writes, None, {(generation, key) for generation in lacking}))
-        return self.in_flight[-1]
-
-    def complete_scan(self) -> None:
-        """Scan every row and confirm it."""
-        for key in KEYS:
-            self.deliver(self.scan(key))
-
-    def _rows(self) -> list[Change]:
-        scan = self.source.scan("all")
-        [segment] = scan.discover()
-        rows: list[Change] = []
-        position = START
-        while not position.ended:
-            batch = scan.open(segment, position).read()
-            rows += batch.changes
-            position = batch.position
-        return rows
+    def _see(self, key: str, rank: int) -> None:
+        state, before = self.states[rank], self.seen.get(key, Seen(-1, by_change=False))
+        is_replay = before.by_change and rank > self.confirmed.get(self.shard_of_record[rank], -1)
+        if state < before.state and not is_replay:
+            raise WentBackError(f"{key} shows state {state} after {before.state}.")
+        self.seen[key] = Seen(state, by_change=True)
 
     # What goes wrong.
 
     def snapshot(self) -> None:
         """Keep what the target holds now."""
-        self.snapshots.append(Snapshot(self.target.snapshot(), self.told, frozenset(self.scanned)))
+        self.snapshots.append(Snapshot(self.target.snapshot(), self.told, dict(self.seen), dict(self.confirmed)))
 
     def go_back(self, snapshot: Snapshot) -> None:
-        """Take the target back; every session notices, because its connection broke."""
+        """Take the target back; every worker notices, and marks under way are lost: their connections broke."""
         self.target.go_back(snapshot.contents)
         self.told = snapshot.told
-        self.scanned = set(snapshot.scanned)
+        self.seen, self.confirmed = dict(snapshot.seen), dict(snapshot.confirmed)
         self.sessions.clear()
+        self.decisions.clear()
+        self.in_flight = [request for request in self.in_flight if not request.marks]
 
     def may_go_back(self, snapshot: Snapshot) -> bool:
         """Say whether the target may go back: not if the store forgot what was drawn since, too."""
@@ -361,17 +356,24 @@ class World:
         return max(backup.counters.get(TABLE, 0), self.told) >= self.highest_drawn
 
     def restore(self, backup: Held) -> None:
-        """Take the store back, with all workers stopped; what they sent may still land."""
+        """Take the store back while workers run; an empty backup is a new store.
+
+        A worker that had lost a partition by then must not believe that it holds it again (assumption 3).
+        """
+        epochs = {id_: state.epoch for id_, state in self.states_held().items()}
+        self.sessions = [session for session in self.sessions if epochs.get(session.partition.id) == session.epoch]
         self.store.restore(backup)
-        self.sessions.clear()
 
     def holds_tombstones(self) -> bool:
         """Say whether there is anything to sweep."""
-        return any(row.document is None for of in self.generations for row in self.target.rows(of).values())
+        return any(
+            row.document is None for copy in self.copies() for row in self.target.rows(generation_of(copy)).values()
+        )
 
     def let_a_week_pass(self) -> None:
         """Let everything under way end one way or the other, then sweep: nothing sleeps longer than the retention."""
         self.sessions.clear()
+        self.decisions.clear()
         self.in_flight.clear()
         self.delivered.clear()
         self.clock.advance(1)
@@ -381,33 +383,53 @@ class World:
 
     def settle(self) -> None:
         """Let one last worker finish everything undisturbed; what is under way stays under way."""
-        self.sessions.clear()
         late, self.in_flight = self.in_flight, []
-        while shards := self._unsettled():
-            for shard in shards:
-                session = self.approach(shard, "last")
-                self.advance(session)
-                while session in self.sessions and not self._at_tip(session):
-                    self.advance(session)
-                    self._deliver_all()
-        self.complete_scan()
+        last = Worker("last")
+        self.notice(last)
+        for _ in range(ROUNDS):
+            self.sessions.clear()
+            self.decisions.clear()
+            self.decide_undisturbed(last)
+            self.read_all(last)
+            for copy in self.finishable()[-1:]:
+                self.finish(copy)
+            if self._is_settled():
+                break
+        else:
+            raise AssertionError(f"never settles: {self.copies()}, {self.store.gaps(TABLE)}")
         self.in_flight = late
 
-    def _unsettled(self) -> list[Partition]:
-        return [
-            shard
-            for shard in self.approachable()
-            if shard.id not in self.open_shards or not any(s.partition == shard for s in self.sessions)
-        ]
+    def decide_undisturbed(self, worker: Worker) -> None:
+        """Let a worker that leads decide whatever there is to be decided."""
+        decision = self.decide(worker)
+        while decision in self.decisions:
+            self.advance_decision(decision)
 
-    def _at_tip(self, session: Session) -> bool:
-        if session.step != "read":
-            return False
-        return self.source.open(session.partition, session.position).read().position == session.position
+    def read_all(self, worker: Worker) -> None:
+        """Let a worker read all that it may up to the tip, undisturbed."""
+        done: set[str] = set()
+        while todo := [partition for partition in self.approachable(worker) if partition.id not in done]:
+            for partition in todo:
+                done.add(partition.id)
+                session = self.approach(partition, worker)
+                while session in self.sessions and not self._is_done(session):
+                    self.work(session)
 
-    def _deliver_all(self) -> None:
-        while self.in_flight:
-            self.deliver(self.in_flight[0])
+    def work(self, session: Session) -> None:
+        """Let a session do its next step, or let what it waits for land."""
+        own = [request for request in self.in_flight if request.session is session]
+        if own:
+            self.deliver(own[0])
+        else:
+            self.advance(session)
+
+    def _is_done(self, session: Session) -> bool:
+        shard = session.partition.kind == "shard"
+        return session.step == "read" and shard and self.is_at_tip(session.partition, session.position)
+
+    def _is_settled(self) -> bool:
+        states = [copy.state for copy in self.copies()]
+        return "building" not in states and not self.store.gaps(TABLE) and self.is_caught_up()
 
     def assert_ends_well(self) -> None:
         """Let the faults stop, and after that whatever is still under way land: neither leaves a difference."""
@@ -418,13 +440,9 @@ class World:
             self.assert_equal()
 
     def assert_equal(self) -> None:
-        """Every generation holds exactly what the table holds: the last change of each item by position."""
-        for generation in self.generations:
+        """Readers see what the table holds, and every generation that is fed holds it too: nothing else."""
+        assert self.target.documents(COLLECTION) == self.source.documents(), "readers see something else"
+        for generation in map(generation_of, self.copies()):
             rows = self.target.rows(generation)
             held = {id_: row.document.json for id_, row in rows.items() if row.document is not None}
             assert held == self.source.documents(), f"{generation} differs from the table"
-
-
-def item(key: str, n: int) -> dict[str, Typed]:
-    """Make an item whose state `n` tells."""
-    return {"id": {"S": key}, "n": {"N": str(n)}}

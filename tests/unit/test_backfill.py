@@ -120,7 +120,7 @@ def test_a_generation_whose_settings_nobody_kept_cannot_be_fed_on() -> None:
 
 def test_a_generation_being_built_goes_on() -> None:
     building = replace(copy(), state="building", finished_at=0.0)
-    assert planned(replace(STEADY, copies=[building], memory=holding(7))).new == ()
+    assert planned(replace(STEADY, copies=[building], memory=replace(STEADY.memory, generations=frozenset()))).new == ()
 
 
 def test_one_scan_fills_all_that_begins_together() -> None:
@@ -198,10 +198,19 @@ def test_a_shard_that_is_listed_after_its_children_were_begun_is_a_loss_and_is_n
     assert loss.abandoned == (shards[0],)
     child_alone = replace(STEADY, shards=[*shards, Partition("new", parents=("shard",))])
     assert [shard.id for shard in losses(child_alone).abandoned] == ["parent"]
-    drained = stored("parent", DRAINED) | STEADY.stored
+    drained = {**stored("parent", DRAINED), **STEADY.stored}
     held = replace(STEADY.memory, marks={**STEADY.memory.marks, "parent": Mark(4, DRAINED)})
     assert losses(replace(STEADY, shards=shards, stored=drained, memory=held)) == Loss()
     assert losses(replace(STEADY, shards=shards, memory=held)) == Loss(), "the store forgot it, the target did not"
+
+
+def test_a_shard_that_another_worker_has_just_found_is_not_gone() -> None:
+    """Its parent is listed, and so are, for a day, all that it came from."""
+    shards = stored("parent", DRAINED) | stored("child", DRAINED, "parent") | stored("grandchild", READ, "child")
+    marks = {"parent": Mark(5, DRAINED), "child": Mark(5, DRAINED), "grandchild": Mark(5, READ)}
+    situation = replace(STEADY, stored=shards, memory=replace(STEADY.memory, marks=marks), shards=[Partition("parent")])
+    assert losses(situation) == Loss()
+    assert losses(replace(situation, shards=[Partition("another")])).gaps
 
 
 def test_another_stream_is_one_loss_however_many_shards_went_with_it() -> None:

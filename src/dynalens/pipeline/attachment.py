@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from dynalens import clock, failpoint
-from dynalens.backfill import Loss, Scan, Situation, Wanted, is_late, losses, scan_of
+from dynalens.backfill import Loss, Scan, Situation, Wanted, is_gone, is_late, losses, scan_of
 from dynalens.change import KeySchema
 from dynalens.errors import DynalensError
 from dynalens.partition import START, Partition, Position
@@ -109,11 +109,13 @@ class Attachment:
         self.memory = self.target.recall(self.table.name)
         self._tell_of_older_store()
         self._led = self.leases.leads()
-        self._decide(self._situation(stored, lost, read_at))
+        situation = self._situation(stored, lost, read_at)
+        self._require_this_stream(situation.copies)
+        self._decide(situation)
         self.decided = True
         self._draw_for_shards()
         # Read after the draws: whoever drew above a generation's barrier knows of it.
-        self.generations.read()
+        self._read_generations()
         self.generations.open(leads=self._led, held=self.memory.generations)
         self.attached = True
 
@@ -199,13 +201,33 @@ class Attachment:
             DetachedError: A generation was begun, or must be: every partition has to be drawn for again.
         """
         known = set(self.generations.fed)
-        self.generations.read()
+        self._read_generations()
         self.memory = self.target.recall(self.table.name)
         barrier = max((copy.barrier for copy in self.generations.copies()), default=0)
         if self.generations.fed.keys() - known or any(epoch <= barrier for epoch in self._shard_epochs()):
             raise DetachedError("a generation was begun")
         if self._led and self.lead.must_decide(self._situation(self._stored(), (), clock.now())):
             raise DetachedError("a generation is wanted")
+
+    def _read_generations(self) -> None:
+        """Learn which generations are fed, and refuse to feed them from another stream than the one recorded."""
+        self.generations.read()
+        self._require_this_stream(self.generations.copies())
+
+    def _require_this_stream(self, copies: Iterable[Copy]) -> None:
+        """Refuse to go on while the others capture another stream: one of them has not noticed yet.
+
+        What is left in the older one is older than what the scan of a repair reads; and whoever does not list the
+        shards of the newer one would take them for gone. The worker that leads records the newer one.
+
+        Raises:
+            DetachedError: Another stream is recorded, and it is not for this worker to change that.
+        """
+        recorded = {copy.stream for copy in copies if copy.state != "dropped"}
+        # The name of a stream ends with the time at which it was enabled ("DescribeStream" in the Amazon DynamoDB API
+        # reference: StreamLabel), so that names of one table are ordered.
+        if any(stream > self.table.stream or not self._led for stream in recorded - {self.table.stream}):
+            raise DetachedError(f"another stream of {self.table.name} is captured by the others")
 
     def _shard_epochs(self) -> list[int]:
         return [cursor.epoch for cursor in self.cursors.values() if cursor.partition.kind == "shard"]
@@ -241,7 +263,7 @@ class Attachment:
         stored = self._stored()
         # After the positions: a mark is set before its position is committed.
         self.memory = self.target.recall(self.table.name)
-        if self.attached and any(is_late(shard, self._situation(stored, (), clock.now())) for shard in fresh):
+        if self.attached and any(is_late(shard, shards, stored, self.memory) for shard in fresh):
             raise DetachedError("a shard was listed late")
         drawn = False
         while ready := [shard for shard in fresh if self._is_ready(shard, listed, stored)]:
@@ -302,7 +324,7 @@ class Attachment:
     def _lowest_epoch(self, stored: Mapping[str, PartitionState]) -> int:
         """Give the lowest epoch of a live shard; one that is not drawn for yet will have a higher one."""
         listed = {shard.id for shard in self.partitions.shards()}
-        epochs = [state.epoch for state in stored.values() if _is_live(state) and state.partition.id in listed]
+        epochs = [state.epoch for state in stored.values() if _is_live(state) and not is_gone(state, stored, listed)]
         return min(epochs, default=self.store.counter(self.table.name) + 1)
 
     def _open_scan(self, scan: Scan, stored: Mapping[str, PartitionState]) -> None:
@@ -339,7 +361,7 @@ class Attachment:
         self.memory = self.target.recall(self.table.name)
         cursors = []
         for partition, epoch, position in drawn.values():
-            start = self._start(partition, position)
+            start = self._start(partition, position, stored.get(partition.id))
             cursors.append(Cursor(partition, epoch, start, start))
         # Before anything is written under the new epoch: what is replayed must not stand below a mark from before, and
         # a holder from before marks it no more.
@@ -365,19 +387,21 @@ class Attachment:
         self.epochs[draw.epoch] = partition.id
         return [(draw.epoch, draw.position)]
 
-    def _start(self, partition: Partition, drawn: Position) -> Position:
-        """Say where a partition is read on from: the target's mark tells what it holds, whatever the store believes.
-
-        A position above it stands for writes that the target has lost, one below it for a commit that never came, or
-        for a store that was taken back: of that nothing needs to be replayed.
+    def _start(self, partition: Partition, drawn: Position, known: PartitionState | None) -> Position:
+        """Say where a partition is read on from.
 
         Raises:
             DetachedError: The target has just lost all that it had confirmed.
         """
-        mark = self.memory.marks.get(partition.id, NO_MARK).position
-        if drawn > START == mark:
+        mark = self.memory.marks.get(partition.id, NO_MARK)
+        epoch = known.epoch if known else 0
+        if drawn > START == mark.position and mark.epoch <= epoch:
             raise DetachedError(f"{self.target.name} no longer holds what it confirmed of {partition.id}")
-        return mark
+        if mark.epoch >= epoch:
+            # Its session said how far it applied. A store that says less has missed the commit, was taken back, perhaps
+            # to an earlier moment of the same session, or is a new one: nothing old needs to be replayed.
+            return mark.position
+        return min(drawn, mark.position)
 
     def _read(self, cursors: Sequence[Cursor]) -> None:
         ended = [cursor for cursor in cursors if cursor.position.ended]

@@ -74,8 +74,10 @@ class Lead:
         begun = {copy.collection for copy in chosen.new}
         for copy in situation.copies:
             lost = Generation(copy.collection, copy.number) not in situation.memory.generations
-            if copy.collection in begun and (copy.state == "building" or lost):
-                # Its scan is cancelled, or there is nothing left of it: another one takes its place.
+            cancelled = copy.state == "building" and copy.collection in begun
+            if cancelled or (lost and copy.state in {"live", "kept"}):
+                # There is nothing left of it, or nothing is to come of it. A store that was taken back may also call
+                # one live that the target has dropped since: fed again it would be kept, and lack all from before.
                 self.store.save_copy(self.table, dropped(copy))
             elif copy.state != "dropped" and copy.stream != situation.stream:
                 self.store.save_copy(self.table, replace(copy, stream=situation.stream))
@@ -106,8 +108,10 @@ class Lead:
         self.target.serve(generation)
         failpoint.hit(failpoint.AFTER_SERVE)
         self.store.save_copy(self.table, finished(copy, clock.now()))
+        gaps = self.gaps()
         for older in self._others(copy):
-            kept = copy.keeps_previous and older.state == "live"
+            # One that lacks changes is nothing to switch back to: its gap is closed with this step.
+            kept = copy.keeps_previous and older.state == "live" and is_above(older, gaps)
             self.store.save_copy(self.table, replace(older, state="kept") if kept else dropped(older))
         self._end(copy.collection, "rebuild")
         self.settle()

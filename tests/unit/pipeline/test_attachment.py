@@ -1,0 +1,354 @@
+"""What workers that share a table record, feed and read on from, one step at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dynalens import failpoint
+from dynalens.errors import TargetError
+from dynalens.pipeline import progress
+from dynalens.pipeline.attachment import DetachedError
+from dynalens.testing.failpoints import armed
+from tests.contract.memory_store import Held
+from tests.stepped import HandedOut, Shared, Stepped, settle
+
+
+@pytest.fixture
+def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shared:
+    """Two shards with a change each, beside an item from before."""
+    monkeypatch.setattr(progress, "QUIET_SECONDS", 0.0)
+    made = Shared(tmp_path)
+    made.source.preload({"id": {"S": "old"}})
+    for shard in ("s1", "s2"):
+        made.source.add_shard(shard)
+        made.put(shard, f"of-{shard}")
+    return made
+
+
+def begun(shared: Shared) -> Stepped:
+    """Make a worker whose first copy is complete."""
+    worker = shared.worker().attach()
+    settle(worker)
+    assert shared.is_equal()
+    assert shared.copies() == {1: "live"}
+    return worker
+
+
+def loses(shared: Shared, *shards: str) -> None:
+    """Lose changes of shards, and leave one behind them."""
+    for shard in shards:
+        shared.put(shard, f"lost-{shard}")
+        shared.source.trim(shard)
+        shared.put(shard, f"after-{shard}")
+
+
+# What is read on from.
+
+
+def test_nothing_is_replayed_when_the_store_is_lost_while_a_worker_runs(shared: Shared) -> None:
+    worker = begun(shared)
+    written = sum(shared.target.written.values())
+    shared.store.restore(Held())
+    shared.put("s1", "new")
+    settle(worker)
+    assert shared.is_equal()
+    assert sum(shared.target.written.values()) == written + 1
+    assert (shared.copies(), shared.gaps()) == ({1: "live"}, [])
+
+
+def test_nothing_is_replayed_when_the_store_goes_back_to_earlier_in_the_same_session(shared: Shared) -> None:
+    worker = begun(shared)
+    shared.put("s1", "a", 1)
+    worker.work()
+    backup = shared.store.backup()
+    for n in (2, 3):
+        shared.put("s1", "a", n)
+        worker.work()
+    shared.store.restore(backup)
+    settle(worker.attach())
+    assert shared.is_equal()
+    assert shared.target.written["a"] == 3
+
+
+def test_a_batch_that_was_marked_and_not_committed_is_not_replayed(shared: Shared) -> None:
+    worker = begun(shared)
+    shared.put("s1", "a", 1)
+    with armed(failpoint.AFTER_MARK, break_here), pytest.raises(TargetError):
+        worker.work()
+    settle(worker.attach())
+    assert shared.target.written["a"] == 1
+
+
+def test_a_batch_that_was_applied_and_not_marked_is_replayed(shared: Shared) -> None:
+    worker = begun(shared)
+    shared.put("s1", "a", 1)
+    with armed(failpoint.AFTER_APPLY, break_here), pytest.raises(TargetError):
+        worker.work()
+    settle(worker.attach())
+    assert shared.target.written["a"] == 2
+
+
+def test_a_store_from_before_a_rebuild_does_not_bring_the_dropped_generation_back(shared: Shared) -> None:
+    worker = begun(shared)
+    backup = shared.store.backup()
+    shared.ask("rebuild")
+    settle(worker)
+    shared.ask("release")
+    settle(worker)
+    assert shared.copies() == {1: "dropped", 2: "live"}
+    shared.store.restore(backup)
+    worker.attach()
+    assert shared.is_equal()
+    assert shared.copies() == {1: "dropped", 2: "live"}
+
+
+def test_a_store_that_knows_less_than_the_target_is_a_gap_to_a_new_worker(shared: Shared) -> None:
+    """Nobody knows any more what was recorded about the generation that is served."""
+    worker = begun(shared)
+    backup = shared.store.backup()
+    shared.ask("rebuild")
+    settle(worker)
+    shared.store.restore(backup)
+    anew = shared.worker("w1").attach()
+    assert shared.gaps() == ["stream-1"]
+    settle(anew)
+    assert shared.is_equal()
+    assert (shared.copies()[3], shared.gaps()) == ("live", [])
+
+
+def test_what_was_marked_before_the_draw_is_not_replayed(shared: Shared) -> None:
+    """The holder before goes on until the next one draws, and dies between its mark and its commit."""
+    first = begun(shared)
+    second = shared.worker("w1")
+    shared.put("s1", "a", 1)
+
+    def mark_and_die() -> None:
+        if not shared.target.written["a"]:
+            with armed(failpoint.AFTER_MARK, break_here), pytest.raises(TargetError):
+                first.work()
+
+    with armed(failpoint.BEFORE_DRAW, mark_and_die):
+        second.attach()
+    settle(second)
+    assert shared.is_equal()
+    assert shared.target.written["a"] == 1
+
+
+def test_an_epoch_that_the_target_remembers_is_never_drawn_again(shared: Shared) -> None:
+    begun(shared)
+    remembered = shared.target.recall("Donations").epoch
+    assert remembered == shared.store.counter("Donations")
+    shared.store.restore(Held())
+    shared.worker("w1").attach()
+    assert min(state.epoch for state in shared.store.partitions("Donations")) > remembered
+
+
+def test_nothing_is_committed_before_the_target_confirmed(shared: Shared) -> None:
+    worker = begun(shared)
+    shared.put("s1", "a", 1)
+    before = (shared.store.partitions("Donations"), shared.target.recall("Donations").marks)
+    shared.target.fail_next(on="apply")
+    with pytest.raises(TargetError):
+        worker.work()
+    assert (shared.store.partitions("Donations"), shared.target.recall("Donations").marks) == before
+    settle(worker.attach())
+    assert shared.is_equal()
+
+
+def test_a_child_waits_for_a_parent_that_another_worker_reads(shared: Shared) -> None:
+    begun(shared)
+    shared.put("s2", "a", 1)
+    shared.source.end("s2")
+    shared.source.add_shard("s3", parents=["s2"])
+    shared.put("s3", "a", 2)
+    parents = shared.worker("w1", held={"s2"}, leading=False).attach()
+    children = shared.worker("w2", held={"s3"}, leading=False).attach()
+    settle(children, rounds=2)
+    assert "s3" not in children.attachment.cursors
+    settle(parents, children)
+    assert shared.is_equal()
+
+
+# Losses.
+
+
+def test_a_gap_recorded_by_a_worker_that_does_not_lead_is_answered_by_the_one_that_does(shared: Shared) -> None:
+    leader = begun(shared)
+    leader.leases.held = {"s1"} | {state.partition.id for state in shared.store.partitions("Donations")} - {"s2"}
+    leader.attach()
+    other = shared.worker("w1", held={"s2"}, leading=False).attach()
+    loses(shared, "s2")
+    other.step()
+    assert shared.gaps() == ["s2"]
+    assert shared.copies() == {1: "live"}
+    leader.leases.held = None
+    other.leases.held = set()
+    settle(leader)
+    assert shared.is_equal()
+    assert (shared.copies(), shared.gaps()) == ({1: "dropped", 2: "live"}, [])
+
+
+def test_several_losses_at_once_are_answered_by_one_generation(shared: Shared) -> None:
+    worker = begun(shared)
+    loses(shared, "s1", "s2")
+    shared.target.lose_marks()
+    settle(worker.attach())
+    assert shared.is_equal()
+    assert shared.gaps() == []
+    assert [number for number, state in shared.copies().items() if state != "dropped"] == [max(shared.copies())]
+
+
+def test_old_states_are_not_replayed_into_a_target_that_lost_its_marks(shared: Shared) -> None:
+    worker = begun(shared)
+    shared.put("s1", "a", 1)
+    worker.work()
+    shared.target.lose_marks()
+    settle(worker.attach())
+    assert shared.target.written["of-s1"] == 3, "the first change, the scan before it, and the scan of the repair"
+
+
+def test_a_loss_cancels_a_backfill_that_is_under_way(shared: Shared) -> None:
+    worker = begun(shared)
+    shared.ask("rebuild")
+    settle(worker, rounds=1)
+    assert shared.copies() == {1: "live", 2: "building"}
+    loses(shared, "s1")
+    settle(worker)
+    assert shared.is_equal()
+    assert (shared.copies(), shared.gaps()) == ({1: "dropped", 2: "dropped", 3: "live"}, [])
+
+
+def test_where_repairs_are_asked_for_a_gap_stays_until_somebody_asks(shared: Shared) -> None:
+    begun(shared)
+    loses(shared, "s1")
+    worker = Stepped(shared, HandedOut("w1", shared.store), repairs=False).attach()
+    settle(worker)
+    assert (shared.copies(), shared.gaps()) == ({1: "live"}, ["s1"])
+    shared.ask("rebuild")
+    settle(worker)
+    assert shared.is_equal()
+    assert shared.gaps() == []
+    assert shared.copies() == {1: "dropped", 2: "live"}, "one with a gap is nothing to switch back to"
+
+
+def test_a_part_of_a_complete_scan_that_the_target_lost_is_a_gap(shared: Shared) -> None:
+    shared.source.page_size = 1
+    worker = shared.worker(alone=True).attach()
+    worker.work()
+    early = shared.target.snapshot()
+    settle(worker)
+    shared.target.go_back(early)
+    settle(worker.attach())
+    assert shared.is_equal()
+    assert max(shared.copies()) > 1
+
+
+# Generations.
+
+
+def test_a_kept_generation_is_fed_and_readers_can_be_switched_back(shared: Shared) -> None:
+    worker = begun(shared)
+    shared.ask("rebuild")
+    settle(worker)
+    assert shared.copies() == {1: "kept", 2: "live"}
+    shared.put("s1", "new")
+    settle(worker)
+    shared.ask("back")
+    settle(worker)
+    assert shared.copies() == {1: "live", 2: "kept"}
+    assert shared.is_equal()
+    shared.ask("release")
+    settle(worker)
+    assert shared.copies() == {1: "live", 2: "dropped"}
+    assert [generation.number for generation in shared.target.recall("Donations").generations] == [1]
+
+
+def test_a_row_of_a_scan_loses_to_a_change_that_came_first(shared: Shared) -> None:
+    worker = begun(shared)
+    shared.ask("rebuild")
+    worker.step()
+    [segment] = [cursor for cursor in worker.attachment.cursors.values() if cursor.partition.kind == "segment"]
+    page = shared.source.scan(shared.copy(2).scan, 1).open(segment.partition, segment.position).read()
+    shared.source.delete("s1", {"id": {"S": "old"}})
+    worker.attachment.cursors.pop(segment.partition.id)
+    worker.work()
+    worker.apply_page(segment, page)
+    settle(worker.attach())
+    assert shared.copies() == {1: "kept", 2: "live"}
+    assert shared.is_equal()
+
+
+def test_readers_are_not_switched_before_the_stream_has_caught_up(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "RECENT_SECONDS", -1.0)
+    worker = begun(shared)
+    shared.ask("rebuild")
+    worker.step()
+    shared.source.page_size = 1  # of the stream; the scan has begun with larger pages
+    for number in range(20):
+        shared.put("s1", f"another-{number}")
+    for n in (1, 2):
+        shared.put("s1", "a", n)
+    seen: list[bytes] = []
+    for _ in range(40):
+        worker.step()
+        seen.append(shared.target.documents("donations").get("a", b""))
+    assert shared.copies() == {1: "kept", 2: "live"}
+    assert seen == sorted(seen), "readers saw an older state after a newer one"
+
+
+def test_a_scan_waits_until_every_worker_has_drawn_under_the_new_list(shared: Shared) -> None:
+    leader = begun(shared)
+    leader.leases.held = {"s1"}
+    other = shared.worker("w1", held={"s2"}, leading=False).attach()
+    shared.ask("rebuild")
+    leader.leases.held = {"s1"} | {f"scan-{shared.copy(1).scan}-0"}
+    settle(leader)
+    assert not leader.attachment.segments, "the other one knows only the first generation"
+    shared.put("s2", "between")
+    other.work()
+    settle(other)
+    leader.leases.held = None
+    other.leases.held = set()
+    settle(leader)
+    assert shared.is_equal()
+    assert shared.copies() == {1: "kept", 2: "live"}
+
+
+def test_a_scan_waits_for_a_shard_that_only_another_worker_lists(shared: Shared) -> None:
+    leader = begun(shared)
+    shared.source.end("s2")
+    child = shared.source.add_shard("s3", parents=["s2"])
+    other = shared.worker("w1", held={"s2", "s3"}, leading=False).attach()
+    settle(other, rounds=3)
+    leader.leases.held = {"s1"}
+    shared.ask("rebuild")
+    settle(leader, rounds=3)
+    assert not leader.attachment.segments
+    assert shared.gaps() == []
+    assert child.id in {state.partition.id for state in shared.store.partitions("Donations")}
+
+
+def test_whoever_captures_a_newer_stream_waits_for_the_worker_that_leads(shared: Shared) -> None:
+    """The one that leads does not list the new shards yet: it would take them for gone."""
+    leader = begun(shared)
+    other = Stepped(shared, HandedOut("w1", shared.store, leading=False), stream="stream-2")
+    with pytest.raises(DetachedError, match="another stream"):
+        other.attach()
+    settle(leader.attach(), rounds=2)
+    assert (shared.copies(), shared.gaps()) == ({1: "live"}, [])
+
+
+def test_whoever_captures_an_older_stream_feeds_nothing(shared: Shared) -> None:
+    begun(shared)
+    settle(Stepped(shared, HandedOut("w1", shared.store), stream="stream-2").attach())
+    assert shared.copy(2).stream == "stream-2"
+    with pytest.raises(DetachedError, match="another stream"):
+        shared.worker("w0", leading=False).attach()
+
+
+def break_here() -> None:
+    raise TargetError("the connection broke here")
