@@ -11,7 +11,6 @@ from tests.faults import child
 from tests.faults.calls import lowest_epoch
 from tests.faults.process import Process
 from tests.faults.rig import Rig
-from tests.waiting import observed
 
 
 def zombie_writes(rig: Rig) -> None:
@@ -32,7 +31,7 @@ def zombie_writes(rig: Rig) -> None:
         rig.observe(lambda _: other.is_paused())
         rig.write(1, 20)
         other.go_on()
-        rig.observe(lambda _: _never_below(before, rig.stored()) and name in rig.owners().values())
+        rig.observe(lambda _: _never_below(before, rig.stored()) and name in rig.owners().values())  # noqa: B023
     rig.settle()
     assert rig.generations() == {1}
 
@@ -48,9 +47,6 @@ def twins(rig: Rig) -> None:
         rig.write(5, 40)
         rig.observe(lambda _: lowest_epoch(rig) > drawn)  # noqa: B023 - waited for here
         rig.write(5, 40)
-        if rig.random.random() < 0.5:
-            rig.table.split(rig.some_shard())
-            rig.write(1, 20)
         rig.spend(1.0)
         for process in (rig.process, other):
             process.ask(partial(child.believe, believes=False))
@@ -62,8 +58,7 @@ def twins(rig: Rig) -> None:
 def _two_workers(rig: Rig) -> Process:
     """Let two processes share four shards; give the one that is not asked for its state."""
     rig.share()
-    for _ in range(3):
-        rig.table.split(rig.table.shards[0])
+    rig.table.spread(4)
     rig.write(5, 30)
     rig.start()
     other = rig.another_process({})

@@ -60,13 +60,19 @@ FAULTS: tuple[Fault, ...] = (
         3,
         "stopped past its lease, then continued",
         "its writes and its commit are refused; no new generation",
-        on(EMBEDDED, processes.stopped_past_its_lease) | on(("metrics",), processes.stopped_past_its_lease, fleet.zombie_writes),
+        {
+            **on(EMBEDDED, processes.stopped_past_its_lease),
+            **on(("metrics",), processes.stopped_past_its_lease, fleet.zombie_writes),
+        },
     ),
     Fault(
         4,
         "two workers on one shard",
         "over one folder the second is refused; over a shared store whoever drew last holds the shard",
-        on(EMBEDDED, processes.second_process) | on(("metrics",), processes.second_process, fleet.twins),
+        {
+            **on(EMBEDDED, processes.second_process),
+            **on(("metrics",), processes.second_process, fleet.twins),
+        },
     ),
     Fault(5, "a shard is split, one key on both sides", "no new generation", on(EMBEDDED, stream.shard_is_split)),
     Fault(
