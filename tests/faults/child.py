@@ -1,7 +1,7 @@
 """The process that a fault hits: one table worker over one real target, asked over a pipe how things stand.
 
 It is made from a fork server that has the imports done, so that it stands within half a second of being asked for, and
-it ends with whoever made it.
+it ends with whoever made it. It works alone over its folder, or shares a store in DynamoDB with others.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import resource
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -21,17 +21,22 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from dynalens import clock
 from dynalens.change import KeySchema, decode_record
-from dynalens.config import CollectionConfig, SourceConfig
+from dynalens.config import CollectionConfig, SourceConfig, StoreLocation
 from dynalens.errors import DynalensError, NotFoundError
-from dynalens.partition import Position
+from dynalens.partition import Partition, Position
 from dynalens.pipeline import SoleLeases, feed, progress
 from dynalens.pipeline import table as pipeline_table
 from dynalens.position import NEW_STORE_EPOCH
+from dynalens.position.dynamodb import DynamoStore
 from dynalens.position.sqlite import SqliteStore
+from dynalens.report import Report, merged
 from dynalens.retry import RetryPolicy
+from dynalens.runtime import fleet
 from dynalens.runtime import table as runtime_table
+from dynalens.runtime.fleet import LEADER, Membership, SharedLeases
 from dynalens.runtime.folder import locked
-from dynalens.runtime.table import Parts, TableWorker
+from dynalens.runtime.process import leaving, running
+from dynalens.runtime.table import Parts, TableWorker, worker_name
 from dynalens.search import SearchRequest
 from dynalens.source.aws import Aws
 from dynalens.status import CollectionStatus, collection_status
@@ -58,8 +63,10 @@ HASTE: Mapping[ModuleType, Mapping[str, float]] = {
     feed: {"RETRY_AFTER_SECONDS": 0.1, "CLOSED_SECONDS": 0.001},
     # Only pages that were empty for a while count as the tip: what is young may still be unread.
     progress: {"QUIET_SECONDS": 0.3, "RECENT_SECONDS": 0.0},
+    fleet: {"LEASE_SECONDS": 2.0, "BEAT_SECONDS": 0.4, "PULSE_SECONDS": 0.1},
 }
 """Waits that are shortened: they say how often to look, and no rule depends on them."""
+REPORT_SECONDS = 0.3
 _IMPATIENT = RetryPolicy(base_seconds=0.02, cap_seconds=0.3, attempts=1_000_000, total_seconds=1e9)
 
 
@@ -74,6 +81,7 @@ class Start:
         metrics_url: The metrics server.
         keys: The table's key schema.
         collections: What it keeps.
+        shared: The store that it shares with other processes; None: it is alone.
         environment: Failpoints and the clock, as a `dynalens` process takes them.
     """
 
@@ -83,6 +91,7 @@ class Start:
     metrics_url: str
     keys: KeySchema
     collections: Mapping[str, CollectionConfig]
+    shared: StoreLocation | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -112,13 +121,17 @@ class State:
         return all(status.phase == "streaming" and status.caught_up for status in self.status.values())
 
 
+Store = SqliteStore | DynamoStore
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
     """What a question is asked of."""
 
     start: Start
     worker: TableWorker
-    store: SqliteStore
+    store: Store
+    leases: SoleLeases | TwinLeases
     target: Target
     reader: ServedReader
 
@@ -126,8 +139,43 @@ class Running:
 Question = Callable[[Running], object]
 
 
+class TwinLeases(SharedLeases):
+    """Leases of a worker that can be made to believe that it holds every shard, whoever else does."""
+
+    _believes = False
+
+    def join(self) -> None:
+        """Begin to take part."""
+        self._membership.start()
+
+    def believe(self, *, believes: bool) -> None:
+        """Believe it, or ask the store again."""
+        self._believes = believes
+        self._notify()
+
+    def holds(self, partition: str) -> bool:
+        return super().holds(partition) or (self._believes and partition != LEADER.id)
+
+    def take(self, partition: Partition) -> None:
+        if self._believes:
+            self._store.acquire(self._table, partition, self.owner)
+        super().take(partition)
+
+
 def run(start: Start, connection: Connection) -> None:
     """Work until killed or left alone: say that it stands, then answer questions."""
+    prepare(start)
+    try:
+        with leaving() as timer, _standing(start) as standing:
+            connection.send(None)
+            with running([standing.worker], standing.store, timer, report_seconds=REPORT_SECONDS):
+                _answer_all(connection, standing)
+    except DynalensError as error:
+        connection.send(error)
+
+
+def prepare(start: Start) -> None:
+    """Make this process hasty, as its faults want it."""
     # A full disk is one of the faults: what cannot be logged then is no news.
     logging.raiseExceptions = False
     logging.basicConfig(filename=start.folder / "worker.log", format="%(asctime)s %(threadName)s %(message)s")
@@ -137,25 +185,31 @@ def run(start: Start, connection: Connection) -> None:
         for name, seconds in waits.items():
             assert hasattr(module, name)
             setattr(module, name, seconds)
+
+
+def _answer_all(connection: Connection, standing: Running) -> None:
     try:
-        with _running(start) as running:
-            connection.send(None)
-            running.worker.start()
-            while True:
-                question: Question = connection.recv()
-                connection.send(_answer(question, running))
-    except EOFError:
+        while True:
+            question: Question = connection.recv()
+            connection.send(_answer(question, standing))
+    except (EOFError, ConnectionError):
         # Whoever asked is gone, or has seen enough: what is not confirmed now must not matter.
         os._exit(0)
-    except DynalensError as error:
-        connection.send(error)
 
 
 @contextmanager
-def _running(start: Start) -> Iterator[Running]:
+def _standing(start: Start) -> Iterator[Running]:
+    [table] = {collection.table for collection in start.collections.values()}
     with ExitStack() as stack:
-        stack.enter_context(locked(start.folder / "data"))
-        store = stack.enter_context(closing(SqliteStore(start.folder / "data" / "state.db")))
+        store: Store
+        leases: SoleLeases | TwinLeases
+        if start.shared is None:
+            stack.enter_context(locked(start.folder / "data"))
+            store = stack.enter_context(closing(SqliteStore(start.folder / "data" / "state.db")))
+            leases = SoleLeases(table, store, worker_name())
+        else:
+            store = shared = stack.enter_context(closing(DynamoStore(start.shared)))
+            leases = TwinLeases(table, shared, shared, Membership(shared, worker_name()), [start.kind])
         target, reader = _open(start)
         stack.enter_context(closing(target))
         parts = Parts(
@@ -166,11 +220,13 @@ def _running(start: Start) -> Iterator[Running]:
             requests=store,
             dead_letters=store,
             reports=store,
-            leases=lambda table: SoleLeases(table, store, f"worker-{os.getpid()}"),
+            leases=lambda _: leases,
             retries=_IMPATIENT,
         )
-        [table] = {collection.table for collection in start.collections.values()}
-        yield Running(start, TableWorker(table, start.collections, parts), store, target, reader)
+        worker = TableWorker(table, start.collections, parts)
+        if isinstance(leases, TwinLeases):
+            leases.join()
+        yield Running(start, worker, store, leases, target, reader)
 
 
 def _open(start: Start) -> tuple[Target, ServedReader]:
@@ -205,12 +261,9 @@ def _answer(question: Question, running: Running) -> object:
 def state(running: Running) -> State:
     """Say how things stand."""
     table = next(iter(running.start.collections.values())).table
-    # As `dynalens up` does every second.
-    with suppress(DynalensError):
-        for report in running.worker.reports():
-            running.store.save_report(report)
     partitions = running.store.partitions(table)
-    status = _status(running, table)
+    [report] = merged(running.store.reports(), clock.now()) if running.start.shared else running.worker.reports()
+    status = statuses(running.store, report, running.start.collections)
     try:
         served = {name: found for name in running.start.collections if (found := _served(running, name)) is not None}
     except DynalensError:
@@ -240,8 +293,20 @@ def arm(running: Running, failpoints: str) -> None:  # noqa: ARG001 - a question
     arm_from_environment({"DYNALENS_FAILPOINTS": failpoints})
 
 
+def owner(running: Running) -> str:
+    """Give its name in the store."""
+    return running.leases.owner
+
+
+def believe(running: Running, *, believes: bool) -> None:
+    """Let it believe that it holds every shard, or ask its leases again."""
+    assert isinstance(running.leases, TwinLeases)
+    running.leases.believe(believes=believes)
+
+
 def lose_patience(running: Running) -> None:
     """Let the position store fail at once when it is locked, as one over a network does when it is throttled."""
+    assert isinstance(running.store, SqliteStore)
     running.store._db.execute("PRAGMA busy_timeout = 20")
 
 
@@ -282,21 +347,23 @@ def _served(running: Running, collection: str) -> Served | None:
         return None
 
 
-def _status(running: Running, table: str) -> Mapping[str, CollectionStatus]:
-    [report] = running.worker.reports()
-    copies = running.store.copies(table, running.target.name)
+def statuses(
+    store: Store, report: Report, collections: Mapping[str, CollectionConfig]
+) -> Mapping[str, CollectionStatus]:
+    """Give the status of each collection, as the server shows it."""
+    copies, gaps = store.copies(report.table, report.target), store.gaps(report.table)
     return {
         name: collection_status(
             name,
-            running.target.name,
-            table,
+            report.target,
+            report.table,
             report=report,
             copies=[copy for copy in copies if copy.collection == name],
-            gaps=running.store.gaps(table),
+            gaps=gaps,
             dead_letters=0,
             now=clock.now(),
         )
-        for name in running.start.collections
+        for name in collections
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tests.faults import calls, items, metrics, processes, stream
+from tests.faults import calls, fleet, items, metrics, processes, stream
 from tests.faults.child import Kind
 from tests.faults.rig import Rig
 
@@ -59,14 +59,20 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         3,
         "stopped past its lease, then continued",
-        "its commit is refused; no new generation",
-        on(EMBEDDED, processes.stopped_past_its_lease),
+        "its writes and its commit are refused; no new generation",
+        {
+            **on(EMBEDDED, processes.stopped_past_its_lease),
+            **on(("metrics",), processes.stopped_past_its_lease, fleet.zombie_writes),
+        },
     ),
     Fault(
         4,
         "two workers on one shard",
-        "on one machine the second process is refused",
-        on(EMBEDDED, processes.second_process),
+        "over one folder the second is refused; over a shared store whoever drew last holds the shard",
+        {
+            **on(EMBEDDED, processes.second_process),
+            **on(("metrics",), processes.second_process, fleet.twins),
+        },
     ),
     Fault(5, "a shard is split, one key on both sides", "no new generation", on(EMBEDDED, stream.shard_is_split)),
     Fault(

@@ -107,9 +107,10 @@ class Process:
         os.kill(self.pid, signal.SIGCONT)
 
     def kill(self) -> None:
-        """SIGKILL, whatever it is doing."""
-        self._process.kill()
-        self.close()
+        """SIGKILL, whatever it is doing; or nothing, when it was buried before."""
+        if not self._connection.closed:
+            self._process.kill()
+            self.close()
 
     def close(self) -> None:
         """Wait until it has ended, and let go of it."""

@@ -14,6 +14,8 @@ from types import TracebackType
 from typing import Self
 
 from dynalens.config import SourceConfig
+from dynalens.partition import Position
+from dynalens.position.dynamodb import DynamoStore
 from dynalens.position.sqlite import SqliteStore
 from dynalens.testing import Item, ScriptedStreams
 from dynalens.testing.oracle import (
@@ -24,11 +26,13 @@ from dynalens.testing.oracle import (
     expected_items,
     expected_metric,
 )
+from tests.contract.stores import StoreTable
 from tests.faults import child
-from tests.faults.child import Kind, Served, Start, State
+from tests.faults.child import Kind, Served, Start, State, Store
 from tests.faults.process import Process, ProcessGoneError
 from tests.faults.writes import COLLECTIONS, KEYS, TABLE, EmulatedTable, Operation, ScriptedTable, Writes, gone_back
 from tests.services.dynamodb_local import DynamoDBLocal
+from tests.services.valkey import ValkeyServer
 from tests.waiting import NotObservedError, observed
 
 SETTLE_SECONDS = 60.0
@@ -98,6 +102,8 @@ class Rig:
         """Whether keys are watched for going back; not where the target itself forgets what it confirmed."""
         self.folder = folder
         self._size = size
+        self._shared: StoreTable | None = None
+        self._store: Store | None = None
         self._process: Process | None = None
         self._state: State | None = None
         self._peak_bytes = 0
@@ -114,8 +120,6 @@ class Rig:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._process is not None:
-            self._process.kill()
         self.stack.close()
 
     # The table.
@@ -126,6 +130,13 @@ class Rig:
         self.endpoint_url = server.endpoint_url
         self._written_to = emulated = EmulatedTable(server.client("dynamodb"))
         return emulated
+
+    def share(self) -> None:
+        """Let processes share the table's shards from now on, by a store in DynamoDB and a metrics server."""
+        folder = self.folder / "shared"
+        folder.mkdir()
+        self._shared = StoreTable(self.stack.enter_context(DynamoDBLocal(folder)))
+        self.metrics_url = self.stack.enter_context(ValkeyServer(folder, listens=True)).tcp_url
 
     def perform(self, operation: Operation) -> None:
         """Write this."""
@@ -180,7 +191,7 @@ class Rig:
 
     def another_process(self, environment: Mapping[str, str]) -> Process:
         """Start a process over the folder, whether another one works on it or not."""
-        return Process(
+        process = Process(
             Start(
                 folder=self.folder,
                 source=SourceConfig(region="eu-west-1", endpoint_url=self.endpoint_url, scan_segments=2),
@@ -188,17 +199,35 @@ class Rig:
                 metrics_url=self.metrics_url,
                 keys=KEYS,
                 collections=COLLECTIONS,
+                shared=self._shared.location if self._shared else None,
                 environment=environment,
             )
         )
+        self.stack.callback(process.kill)
+        return process
 
     def arm(self, failpoints: str) -> None:
         """Arm failpoints in the running process."""
         self.process.ask(partial(child.arm, failpoints=failpoints))
 
-    def store(self) -> SqliteStore:
+    def store(self) -> Store:
         """Open the position store beside the process, as another worker would."""
-        return self.stack.enter_context(closing(SqliteStore(self.folder / "data" / "state.db")))
+        if self._store is None:
+            opened = DynamoStore(self._shared.location) if self._shared else SqliteStore(self.folder / "data/state.db")
+            self._store = self.stack.enter_context(closing(opened))
+        return self._store
+
+    def stored(self) -> Mapping[str, Position]:
+        """Give the position of each partition in the store."""
+        return {held.partition.id: held.position for held in self.store().partitions(TABLE)}
+
+    def owners(self) -> Mapping[str, str]:
+        """Give the owner of the lease of each open shard that has one, in the store that processes share."""
+        assert self._shared is not None, "nothing is shared"
+        store = self.store()
+        assert isinstance(store, DynamoStore)
+        owners = store.leases(TABLE)
+        return {shard: owners[shard] for shard in self.table.shards if owners.get(shard)}
 
     def kill(self) -> None:
         """SIGKILL the process, or bury the one that a failpoint has killed."""
@@ -236,17 +265,22 @@ class Rig:
         Event().wait(self.random.uniform(0.0, most))
 
     def has_copied(self) -> bool:
-        """Say whether the first copy was complete at the last look."""
+        """Look whether the first copy is complete."""
+        self.look()
         return self._state is not None and all(status.ready for status in self._state.status.values())
 
-    def bury(self) -> None:
-        """Wait until a failpoint has killed the process, and write meanwhile, so that its moment comes."""
-        self._write_until(lambda: not self.process.alive)
+    def bury(self, *, unless: Callable[[], bool] = lambda: False) -> None:
+        """Wait until a failpoint has killed the process, and write meanwhile, so that its moment comes.
+
+        Args:
+            unless: Says that it will never come; then the process is killed now.
+        """
+        self._write_until(lambda: not self.process.alive or unless())
         self.kill()
 
-    def await_pause(self) -> None:
+    def await_pause(self, process: Process | None = None) -> None:
         """Wait until a failpoint has stopped the process, and write meanwhile, so that its moment comes."""
-        self._write_until(self.process.is_paused)
+        self._write_until((process or self.process).is_paused)
 
     def _write_until(self, seen: Callable[[], bool]) -> None:
         def write_and_see() -> bool:

@@ -235,6 +235,13 @@ class ScriptedTable:
         for _ in range(count):
             self._open[self.streams.add_shard()] = range(0)
 
+    def spread(self, count: int) -> None:
+        """Divide the keys among so many shards without parents; before the first write."""
+        assert not self.history, "keys are written already"
+        shards = [*self._open, *(self.streams.add_shard() for _ in range(count - len(self._open)))]
+        share = (1 << 16) // count
+        self._open = {shard: range(number * share, (number + 1) * share) for number, shard in enumerate(shards)}
+
     def lose_shard(self, shard: str) -> str:
         """Let an open shard vanish, and all that are closed: what is older is gone first. Give the one that follows."""
         places = self._open.pop(shard)
