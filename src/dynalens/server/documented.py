@@ -105,5 +105,20 @@ def query_body(example: object) -> dict[str, Any]:
 
 def body(model: type[BaseModel], example: object) -> dict[str, Any]:
     """Document a request body that `dynalens.server.bodies.json_body` reads."""
-    content = {"application/json": {"schema": model.model_json_schema(), "example": example}}
+    content = {"application/json": {"schema": _inlined(model.model_json_schema()), "example": example}}
     return {"requestBody": {"required": True, "content": content}}
+
+
+def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
+    """Put definitions where they are referred to: within the whole document such a reference leads nowhere."""
+    definitions = schema.pop("$defs", {})
+
+    def resolved(part: object) -> object:
+        if isinstance(part, list):
+            return [resolved(each) for each in part]
+        if not isinstance(part, dict):
+            return part
+        name = str(part.get("$ref", "")).removeprefix("#/$defs/")
+        return resolved(definitions[name]) if name else {key: resolved(value) for key, value in part.items()}
+
+    return {key: resolved(value) for key, value in schema.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -148,3 +149,11 @@ def test_the_document_in_docs_is_the_served_one() -> None:
     page = Path(__file__).parents[3] / "docs" / "openapi.json"
     assert page.read_text() == document(), "run: python -m dynalens.server.openapi > docs/openapi.json"
     assert json.loads(document())["paths"] == DOCUMENT["paths"]
+
+
+def test_every_reference_leads_somewhere_within_the_document() -> None:
+    text = json.dumps(DOCUMENT)
+    assert "$defs" not in text
+    for reference in set(re.findall(r'"\$ref": "#/components/(\w+)/(\w+)"', text)):
+        kind, name = reference
+        assert name in DOCUMENT["components"][kind]
