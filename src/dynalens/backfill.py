@@ -133,15 +133,12 @@ class Situation:
         )
 
     def newest_number(self) -> int:
-        """Give the highest number of a generation, of any collection, that a loss found now may have come too late for.
+        """Give the highest number of a generation of any collection.
 
-        One whose scan has not begun will read what the lost changes left behind.
+        One whose scan has not begun counts as well: it is fed already, and a late write to it may be one whose delete
+        is among what was lost.
         """
-        return max((copy.number for copy in self.copies if not self._is_to_be_scanned(copy)), default=0)
-
-    def _is_to_be_scanned(self, copy: Copy) -> bool:
-        segments = f"scan-{copy.scan}-"
-        return copy.state == "building" and not any(partition.startswith(segments) for partition in self.stored)
+        return max((copy.number for copy in self.copies), default=0)
 
 
 def losses(situation: Situation, judged: Callable[[str], bool] = lambda _partition: True) -> Loss:

@@ -30,12 +30,13 @@ def main() -> int:
         if run(tree, {test for mutation in chosen for test in mutation.tests}) != PASSED:
             show("the tests are not green without a mutation")
             return 1
-        outcomes = [(mutation, outcome(mutation, tree)) for mutation in chosen]
-    for mutation, result in outcomes:
-        show(f"{result:<15} {mutation.name:<40} {mutation.invariant}")
-    noticed = sum(result == "noticed" for _, result in outcomes)
-    show(f"{noticed} of {len(outcomes)} mutations are noticed")
-    return int(noticed < len(outcomes))
+        noticed = 0
+        for mutation in chosen:
+            result = outcome(mutation, tree)
+            noticed += result == "noticed"
+            show(f"{result:<15} {mutation.name:<40} {mutation.invariant}")
+    show(f"{noticed} of {len(chosen)} mutations are noticed")
+    return int(noticed < len(chosen))
 
 
 def outcome(mutation: Mutation, tree: Path) -> str:

@@ -110,7 +110,7 @@ class Machine(RuleBasedStateMachine):
         self.world.finish(self.world.finishable()[0])
 
     @precondition(lambda self: len(self.world.copies()) < 3)
-    @rule(kind=st.sampled_from(["rebuild", "back", "release"]))
+    @rule(kind=st.sampled_from(["rebuild", "release"]))
     def ask(self, kind: RequestKind) -> None:
         self.world.ask(kind)
 
