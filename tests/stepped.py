@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -182,6 +183,7 @@ class Stepped:
             self.work()
             if self.lane._lost:
                 raise TrimmedError("changes were lost")
+            self.lane._asked_at = -math.inf  # whoever asks is answered in this step
             self.lane._tend()
         except DynalensError:
             self.attach()

@@ -150,9 +150,10 @@ class MemoryPositionStore:
         with self._lock:
             return [gap for gap in self._held.gaps.values() if gap.table == table]
 
-    def close_gaps(self, table: str, target: str) -> None:
+    def close_gaps(self, table: str, target: str, *, below: int) -> None:
         with self._lock:
-            for key in [key for key in self._held.gaps if key[:2] == (table, target)]:
+            held = self._held.gaps.items()
+            for key in [key for key, gap in held if key[:2] == (table, target) and gap.generation < below]:
                 del self._held.gaps[key]
 
     def close(self) -> None:

@@ -604,7 +604,7 @@ def test_the_revision_rises_with_each_change_of_the_generations(store: PositionS
     store.save_copy(TABLE, replace(COPY, state="live"))
     assert rose()
     drawn(store)
-    store.close_gaps(TABLE, "sql")
+    store.close_gaps(TABLE, "sql", below=1)
     assert not rose()
     assert store.revision(OTHER_TABLE) == 0
 
@@ -616,8 +616,18 @@ def test_gaps_stay_until_they_are_closed_for_their_target(store: PositionStore) 
     store.record(TABLE, "metrics", [], [others[1]])
     assert sorted(store.gaps(TABLE), key=str) == sorted([replace(GAP, found_at=9.5), *others], key=str)
     assert store.gaps(OTHER_TABLE) == []
-    store.close_gaps(TABLE, "sql")
+    store.close_gaps(TABLE, "sql", below=1)
     assert store.gaps(TABLE) == [others[1]]
+
+
+def test_a_gap_found_meanwhile_stays_when_those_before_it_are_closed(store: PositionStore) -> None:
+    late = replace(GAP, partition="shardId-2", generation=2)
+    store.record(TABLE, "sql", [], [replace(GAP, generation=1)])
+    store.record(TABLE, "sql", [], [late])
+    store.close_gaps(TABLE, "sql", below=2)
+    assert store.gaps(TABLE) == [late]
+    store.close_gaps(TABLE, "sql", below=3)
+    assert store.gaps(TABLE) == []
 
 
 # Outliving a process.

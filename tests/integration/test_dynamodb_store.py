@@ -156,7 +156,7 @@ def generations(store: DynamoStore) -> None:
     store.save_copy(TABLE, replace(COPY, state="live"))
     assert store.copies(TABLE, "sql") == [replace(COPY, state="live")]
     assert store.gaps(TABLE) == [gap]
-    store.close_gaps(TABLE, "sql")
+    store.close_gaps(TABLE, "sql", below=1)
     assert store.gaps(TABLE) == []
 
 

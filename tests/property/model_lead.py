@@ -80,7 +80,7 @@ class LedTable(ScriptedTable):
         if not self.rules.closes_gaps_by_number:
             situation = replace(situation, recorded=())
             decision.loss = replace(decision.loss, gaps=())
-            self.store.close_gaps(TABLE, self.target.name)
+            self.store.close_gaps(TABLE, self.target.name, below=1_000_000)
         if not self.rules.drops_what_the_target_dropped:
             held = situation.memory.generations.union(map(generation_of, self.copies()))
             situation = replace(situation, memory=replace(situation.memory, generations=held))
@@ -104,6 +104,7 @@ class LedTable(ScriptedTable):
     def _decide_open(self, decision: Decision) -> None:
         lead = self.lead()
         lead.generations.open(leads=True, held=self.target.recall(TABLE).generations)
+        lead.resume()
         self.decisions.remove(decision)
 
     def situation(

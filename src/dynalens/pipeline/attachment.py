@@ -10,22 +10,15 @@ from typing import Protocol
 from dynalens import clock, failpoint
 from dynalens.backfill import Loss, Scan, Situation, Wanted, is_gone, is_late, is_listed, losses, scan_of
 from dynalens.change import KeySchema
-from dynalens.errors import DynalensError
 from dynalens.partition import START, Partition, Position
 from dynalens.pipeline.delivery import Cursor
-from dynalens.pipeline.generations import Generations
+from dynalens.pipeline.generations import DetachedError, Generations
 from dynalens.pipeline.lead import Lead
 from dynalens.pipeline.leases import Leases
 from dynalens.position import Commit, Copy, Gap, PartitionState, PositionStore
 from dynalens.target import NO_MARK, VERSION_BITS, Mark, Memory, Target
 
 log = logging.getLogger(__name__)
-
-
-class DetachedError(DynalensError):
-    """The lane must attach again: changes were lost, a generation was begun, or its ordinals run out."""
-
-    code = "detached"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

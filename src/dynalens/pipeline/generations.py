@@ -9,11 +9,18 @@ from dataclasses import dataclass, field
 from dynalens.backfill import dropped
 from dynalens.change import Change
 from dynalens.config import CollectionConfig, load_settings
+from dynalens.errors import DynalensError
 from dynalens.position import Copy, PositionStore
 from dynalens.target import Generation, Target, Write
 from dynalens.transform import Route, route
 
 log = logging.getLogger(__name__)
+
+
+class DetachedError(DynalensError):
+    """The lane must attach again: changes were lost, a generation was begun, or its ordinals run out."""
+
+    code = "detached"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ from dynalens import clock, failpoint
 from dynalens.dead_letter import DeadLetter, DeadLetterStore
 from dynalens.errors import DynalensError, TrimmedError
 from dynalens.partition import START, Partition
-from dynalens.pipeline.attachment import Attachment, DetachedError, Table
+from dynalens.pipeline.attachment import Attachment, Table
 from dynalens.pipeline.delivery import ORDINAL_LIMIT, Cursor, Delivery
-from dynalens.pipeline.generations import Fed
+from dynalens.pipeline.generations import DetachedError, Fed
 from dynalens.pipeline.progress import Progress
 from dynalens.pipeline.redrive import Redriver, poison_letter, rejection_letter
 from dynalens.pipeline.verifier import Repair, Verifier, repairing_writes
@@ -38,6 +38,8 @@ LINGER_SECONDS = 0.05
 IDLE_SECONDS = 0.25
 SWEEP_EVERY_SECONDS = 3600.0
 APPLIED_LOOK_SECONDS = 0.05
+ASK_SECONDS = 0.5
+"""How often the stores are asked for what somebody wants: redrives, verifications, switches."""
 LOOK_SECONDS = 3.0
 """How often the target is asked whether it still holds what it confirmed: a quiet table would not find out."""
 
@@ -99,7 +101,7 @@ class TargetLane:
         self._progress = Progress(table.name, target.name, reported_as, read_at=table.read_at.get(target.name, 0.0))
         self._stop = threading.Event()
         self._drain_until = 0.0
-        self._swept_at = self._looked_at = time.monotonic()
+        self._swept_at = self._looked_at = self._asked_at = time.monotonic()
         self._thread = threading.Thread(target=self._run, name=f"lane-{table.name}-{target.name}", daemon=True)
 
     # What the feed calls, with the lock held.
@@ -343,9 +345,11 @@ class TargetLane:
         for copy in attachment.complete():
             if not attachment.replaces(copy) or self._have_caught_up():
                 attachment.lead.finish(copy, [segment.id for segment in attachment.segments[copy.scan]])
-        attachment.lead.answer_requests()
-        self._redriver.run(attachment.generations)
-        self._verifier.run()
+        if time.monotonic() - self._asked_at > ASK_SECONDS:
+            self._asked_at = time.monotonic()
+            attachment.lead.answer_requests()
+            self._redriver.run(attachment.generations)
+            self._verifier.run()
         if self._verifier.repairs:
             self._repair(self._verifier.repairs[0])
         if time.monotonic() - self._swept_at > SWEEP_EVERY_SECONDS:

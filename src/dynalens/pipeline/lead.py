@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from dynalens import clock, failpoint
 from dynalens.backfill import Loss, Plan, Scan, Situation, dropped, finished, is_above, plan
-from dynalens.pipeline.generations import Generations
+from dynalens.pipeline.generations import DetachedError, Generations
 from dynalens.position import Copy, Gap, PositionStore
 from dynalens.request import Request, RequestState, RequestStore
 from dynalens.target import Generation, Target
@@ -133,7 +133,11 @@ class Lead:
 
     def settle(self) -> None:
         """Drop what nobody feeds, and close the gaps that newer generations have made up for."""
+        known, was_read = set(self.generations.fed), self.generations.revision >= 0
         self.generations.read()
+        if was_read and self.generations.fed.keys() - known:
+            # Somebody else believes to lead, too: every partition has to be drawn for under the new list.
+            raise DetachedError("a generation was begun")
         live = {copy.collection: copy for copy in self.generations.copies() if copy.state == "live"}
         held = self.target.recall(self.table).generations
         for collection in live:
@@ -141,7 +145,8 @@ class Lead:
         if len(live) == len({copy.collection for copy in self.generations.copies()}):
             gaps = self.gaps()
             if gaps and all(is_above(copy, gaps) for copy in live.values()):
-                self.store.close_gaps(self.table, self.target.name)
+                below = min(copy.number for copy in live.values())
+                self.store.close_gaps(self.table, self.target.name, below=below)
 
     def gaps(self) -> list[Gap]:
         """List the gaps of this target that are recorded."""
@@ -173,10 +178,11 @@ class Lead:
     def _switch_back(self, kept: Copy) -> None:
         # Its number stays the lower one: the next rebuild begins above both.
         self.target.serve(Generation(kept.collection, kept.number))
+        # Whoever dies in between leaves two that are live, and `resume` begins again from the newer one.
+        self.store.save_copy(self.table, replace(kept, state="live"))
         for other in self._others(kept):
             if other.state == "live":
                 self.store.save_copy(self.table, replace(other, state="kept"))
-        self.store.save_copy(self.table, replace(kept, state="live"))
 
     def _is_kept(self, copy: Copy, request: Request) -> bool:
         return copy.state == "kept" and copy.collection == request.collection

@@ -194,8 +194,8 @@ class PositionStore(Protocol):
         """List the gaps that no repair has closed."""
         ...
 
-    def close_gaps(self, table: str, target: str) -> None:
-        """Forget the gaps of a target, once generations begun after them are complete."""
+    def close_gaps(self, table: str, target: str, *, below: int) -> None:
+        """Forget the gaps of a target whose `generation` is below a number: later generations are complete."""
         ...
 
     def close(self) -> None:

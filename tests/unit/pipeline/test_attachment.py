@@ -9,7 +9,7 @@ import pytest
 from dynalens import failpoint
 from dynalens.errors import StaleLeaseError, StoreError, TargetError
 from dynalens.pipeline import progress
-from dynalens.pipeline.attachment import DetachedError
+from dynalens.pipeline.generations import DetachedError
 from dynalens.position import Copy
 from dynalens.target import Mark
 from dynalens.testing.failpoints import armed

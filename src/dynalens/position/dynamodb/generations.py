@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 from dynalens.errors import StaleLeaseError
 from dynalens.position import Copy, Gap, PartitionState
-from dynalens.position.dynamodb.items import ConditionLostError, Key, Write, delete, in_steps, put, update
+from dynalens.position.dynamodb.items import ConditionLostError, Item, Key, Write, delete, in_steps, put, update
 from dynalens.position.dynamodb.layout import padded, position_key, revision_key
 from dynalens.position.dynamodb.positions import Positions
 
@@ -63,17 +63,14 @@ class Generations(Positions):
 
     def gaps(self, table: str) -> list[Gap]:
         """See `PositionStore.gaps`."""
-        found = [
-            Gap(**gap)
-            for item in self._items.query(f"gap#{table}")
-            for gap in json.loads(zlib.decompress(item["gaps"]))
-        ]
+        found = [gap for item in self._items.query(f"gap#{table}") for gap in _gaps(item)]
         newest = {(gap.target, gap.partition, gap.reason): gap for gap in sorted(found, key=lambda gap: gap.found_at)}
         return sorted(newest.values(), key=lambda gap: (gap.target, gap.partition, gap.reason))
 
-    def close_gaps(self, table: str, target: str) -> None:
-        """See `PositionStore.close_gaps`."""
-        found = self._items.query(f"gap#{table}", prefix=f"{target}#")
+    def close_gaps(self, table: str, target: str, *, below: int) -> None:
+        """See `PositionStore.close_gaps`; gaps that were found together are of one generation."""
+        recorded = self._items.query(f"gap#{table}", prefix=f"{target}#")
+        found = [item for item in recorded if all(gap.generation < below for gap in _gaps(item))]
         for step in in_steps([delete(Key(item["pk"], item.sk)) for item in found]):
             self._items.write(*step)
 
@@ -86,6 +83,10 @@ def raise_revision(table: str) -> Write:
 def _put_copy(table: str, copy: Copy, condition: str) -> Write:
     key = Key(f"copy#{table}", f"{copy.target}#{copy.collection}#{padded(copy.number)}")
     return put(key, {"body": json.dumps(asdict(copy))}, condition=condition)
+
+
+def _gaps(item: Item) -> list[Gap]:
+    return [Gap(**gap) for gap in json.loads(zlib.decompress(item["gaps"]))]
 
 
 def _put_gaps(table: str, target: str, gaps: Sequence[Gap]) -> Write:

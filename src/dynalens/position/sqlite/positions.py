@@ -175,10 +175,14 @@ class Positions(File):
         rows = self._read("SELECT body FROM gaps WHERE table_name = ? ORDER BY target, partition", table)
         return [Gap(**json.loads(body)) for (body,) in rows]
 
-    def close_gaps(self, table: str, target: str) -> None:
+    def close_gaps(self, table: str, target: str, *, below: int) -> None:
         """See `PositionStore.close_gaps`."""
         with self._write() as db:
-            db.execute("DELETE FROM gaps WHERE table_name = ? AND target = ?", (table, target))
+            db.execute(
+                "DELETE FROM gaps WHERE table_name = ? AND target = ?"
+                " AND coalesce(json_extract(body, '$.generation'), 0) < ?",
+                (table, target, below),
+            )
 
 
 def _owner(db: sqlite3.Connection, table: str, partition: str) -> str:
