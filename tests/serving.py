@@ -53,7 +53,7 @@ class Stream:
         while b"\n\n" not in self._buffer:
             self._buffer += self._chunk()
         event, _, self._buffer = self._buffer.partition(b"\n\n")
-        pairs = (line.partition(":") for line in event.decode().splitlines())
+        pairs = (line.partition(":") for line in event.decode().split("\n"))
         return {name: value.strip() for name, _, value in pairs if name}
 
     def events(self, number: int) -> list[dict[str, str]]:

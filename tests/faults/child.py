@@ -55,7 +55,8 @@ from dynalens.testing.failpoints import arm_from_environment
 from dynalens.testing.oracle import Counted, from_snapshot
 from dynalens.transform import Route, route
 
-Kind = Literal["search", "sql", "metrics"]
+Kind = Literal["search", "sql", "metrics", "server"]
+"""A target in a worker of its own; or `dynalens up` with all that it does."""
 
 HASTE: Mapping[ModuleType, Mapping[str, float]] = {
     runtime_table: {"LOOK_SECONDS": 0.3, "AGAIN_SECONDS": 0.1},
@@ -174,14 +175,14 @@ def run(start: Start, connection: Connection) -> None:
         connection.send(error)
 
 
-def prepare(start: Start) -> None:
-    """Make this process hasty, as its faults want it."""
+def prepare(start: Start, haste: Mapping[ModuleType, Mapping[str, float]] = HASTE) -> None:
+    """Arm what this process is started with, and shorten its waits."""
     # A full disk is one of the faults: what cannot be logged then is no news.
     logging.raiseExceptions = False
     logging.basicConfig(filename=start.folder / "worker.log", format="%(asctime)s %(threadName)s %(message)s")
     arm_from_environment(start.environment)
     shift_from_environment(start.environment)
-    for module, waits in HASTE.items():
+    for module, waits in haste.items():
         for name, seconds in waits.items():
             assert hasattr(module, name)
             setattr(module, name, seconds)

@@ -61,7 +61,7 @@ def _two_workers(rig: Rig) -> Process:
     rig.table.spread(4)
     rig.write(5, 30)
     rig.start()
-    other = rig.another_process({})
+    other = rig.another_process()
     rig.observe(lambda _: rig.has_copied() and _shares(rig))
     return other
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tests.faults import calls, fleet, items, metrics, processes, stream
+from tests.faults import calls, fleet, items, metrics, processes, server, stream
 from tests.faults.child import Kind
 from tests.faults.rig import Rig
 
@@ -85,8 +85,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         8,
         "the list of shards is incomplete, a parent is missing or open beside its children",
-        "asked again before it is believed; no new generation",
-        on(EMBEDDED, stream.incomplete_list_of_shards),
+        "asked again before it is believed; a parent listed after its children is a gap that a new generation closes",
+        on(EMBEDDED, stream.incomplete_list_of_shards, stream.parent_is_listed_late),
     ),
     Fault(
         9,
@@ -211,7 +211,18 @@ FAULTS: tuple[Fault, ...] = (
         "no new generation",
         on(EMBEDDED, calls.clock_jumps, calls.credentials_expire),
     ),
-    Fault(34, "a slow viewer, ten thousand reconnects, SIGTERM under load", "of the server", missing=("server",)),
+    Fault(
+        34,
+        "a slow viewer, ten thousand reconnects, SIGTERM under load",
+        "nobody else waits and it is let go; nothing is left behind; it ends within 10 s and loses nothing",
+        on(("server",), server.slow_viewers, server.ten_thousand_reconnects, server.ended_under_load),
+    ),
+    Fault(
+        35,
+        "SIGKILL twice a second for a minute",
+        "caught up from its position; no new generation",
+        on((*EMBEDDED, "server"), processes.killed_twice_a_second),
+    ),
 )
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
@@ -23,7 +24,7 @@ _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(
     [
         "dynalens.position.sqlite",
-        "dynalens.runtime.table",
+        "dynalens.runtime.up",
         "dynalens.target.metrics.embedded",
         "dynalens.target.search.target",
         "dynalens.testing.oracle",
@@ -37,22 +38,34 @@ class ProcessGoneError(Exception):
 
 
 class Process:
-    """One process over one data folder, from the moment it stands.
+    """One process over one data folder, being started.
 
-    Raises:
-        DynalensError: It could not be started.
+    Args:
+        start: What it is started with.
+        target: What it runs: it sends something as soon as it stands.
     """
 
-    def __init__(self, start: Start) -> None:
+    def __init__(self, start: Start, target: Callable[[Start, Connection], None] = child.run) -> None:
         self._connection, theirs = _context.Pipe()
-        self._process: BaseProcess = _context.Process(target=child.run, args=(start, theirs), daemon=True)
+        self._process: BaseProcess = _context.Process(target=target, args=(start, theirs), daemon=True)
         self._process.start()
         theirs.close()
-        try:
-            self._receive()
-        except BaseException:
-            self.kill()
-            raise
+
+    def await_standing(self) -> None:
+        """Wait until it stands.
+
+        Raises:
+            ProcessGoneError: It ended instead.
+            DynalensError: It could not be started.
+        """
+        self._stands(self._receive())
+
+    def stands(self) -> bool:
+        """Whether it stands by now."""
+        return self.alive and self._connection.poll()
+
+    def _stands(self, said: object) -> None:
+        """Hear what it said when it stood."""
 
     @property
     def pid(self) -> int:
@@ -111,6 +124,12 @@ class Process:
         if not self._connection.closed:
             self._process.kill()
             self.close()
+
+    def end(self, timeout: float) -> int | None:
+        """SIGTERM; give its exit code, None when it has not ended in time."""
+        os.kill(self.pid, signal.SIGTERM)
+        self._process.join(timeout)
+        return self._process.exitcode
 
     def close(self) -> None:
         """Wait until it has ended, and let go of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 
 import pytest
@@ -14,6 +15,7 @@ from tests.faults.calls import DAY, draw_over, lowest_epoch
 from tests.faults.rig import Rig
 
 APPLYING = (failpoint.BEFORE_APPLY, failpoint.AFTER_APPLY, failpoint.AFTER_MARK)
+KILLS_PER_SECOND = 2
 COPYING = (
     failpoint.BEFORE_DRAW,
     failpoint.AFTER_DRAW,
@@ -82,10 +84,10 @@ def second_process(rig: Rig) -> None:
     rig.start()
     rig.write(1, 20)
     with pytest.raises(FolderLockedError):
-        rig.another_process({})
+        rig.another_process()
     rig.process.pause()
     with pytest.raises(FolderLockedError):
-        rig.another_process({})
+        rig.another_process()
     rig.write_unseen(1, 20)
     rig.process.go_on()
     rig.write(1, 20)
@@ -171,5 +173,22 @@ def killed_while_it_applies(rig: Rig) -> None:
         rig.spend(0.02)
         rig.kill()
         rig.write(0, 30)
+    rig.settle()
+    assert rig.generations() == {1}
+
+
+def killed_twice_a_second(rig: Rig) -> None:
+    """SIGKILL twice a second under load, whether it stands yet or not; some live for longer, and get somewhere."""
+    rig.load(10, 24)
+    rig.write(1, 30)
+    began, kills, stood = time.monotonic(), 0, 0
+    while (elapsed := time.monotonic() - began) < rig.seconds or not stood:
+        rig.launch()
+        early = kills < elapsed * KILLS_PER_SECOND
+        rig.write_for(rig.random.uniform(0.0, 0.3) if early else rig.random.uniform(0.3, 3.0))
+        stood += rig.process.stands()
+        rig.kill()
+        kills += 1
+    assert kills >= 1.5 * rig.seconds, "the machine is too busy for a storm"
     rig.settle()
     assert rig.generations() == {1}

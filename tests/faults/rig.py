@@ -30,6 +30,7 @@ from tests.contract.stores import StoreTable
 from tests.faults import child
 from tests.faults.child import Kind, Served, Start, State, Store
 from tests.faults.process import Process, ProcessGoneError
+from tests.faults.served import ServedProcess
 from tests.faults.writes import COLLECTIONS, KEYS, TABLE, EmulatedTable, Operation, ScriptedTable, Writes, gone_back
 from tests.services.dynamodb_local import DynamoDBLocal
 from tests.services.valkey import ValkeyServer
@@ -45,10 +46,12 @@ class Size:
     Attributes:
         writes: Share of each batch of writes.
         rounds: Most repetitions of a fault.
+        seconds: How long faults last that go on for a time.
     """
 
     writes: float = 1.0
     rounds: int = 100
+    seconds: float = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +104,7 @@ class Rig:
         self.watched = True
         """Whether keys are watched for going back; not where the target itself forgets what it confirmed."""
         self.folder = folder
+        self.seconds = size.seconds
         self._size = size
         self._shared: StoreTable | None = None
         self._store: Store | None = None
@@ -186,25 +190,40 @@ class Rig:
 
     def start(self, failpoints: str = "") -> None:
         """Start the process, armed with failpoints if some are named."""
-        environment = {"DYNALENS_FAILPOINTS": failpoints, "DYNALENS_CLOCK_SHIFT": str(self.clock_shift)}
-        self._process = self.another_process(environment)
+        self.launch(failpoints)
+        self.process.await_standing()
 
-    def another_process(self, environment: Mapping[str, str]) -> Process:
+    def launch(self, failpoints: str = "") -> None:
+        """Start the process without waiting until it stands."""
+        environment = {"DYNALENS_FAILPOINTS": failpoints, "DYNALENS_CLOCK_SHIFT": str(self.clock_shift)}
+        self._process = self._launched(environment)
+
+    def another_process(self) -> Process:
         """Start a process over the folder, whether another one works on it or not."""
-        process = Process(
-            Start(
-                folder=self.folder,
-                source=SourceConfig(region="eu-west-1", endpoint_url=self.endpoint_url, scan_segments=2),
-                kind=self.kind,
-                metrics_url=self.metrics_url,
-                keys=KEYS,
-                collections=COLLECTIONS,
-                shared=self._shared.location if self._shared else None,
-                environment=environment,
-            )
+        process = self._launched({})
+        process.await_standing()
+        return process
+
+    def _launched(self, environment: Mapping[str, str]) -> Process:
+        start = Start(
+            folder=self.folder,
+            source=SourceConfig(region="eu-west-1", endpoint_url=self.endpoint_url, scan_segments=2),
+            kind=self.kind,
+            metrics_url=self.metrics_url,
+            keys=KEYS,
+            collections=COLLECTIONS,
+            shared=self._shared.location if self._shared else None,
+            environment=environment,
         )
+        process = ServedProcess(start, self.store) if self.kind == "server" else Process(start)
         self.stack.callback(process.kill)
         return process
+
+    @property
+    def served(self) -> ServedProcess:
+        """The process, when it is one that serves."""
+        assert isinstance(self.process, ServedProcess)
+        return self.process
 
     def arm(self, failpoints: str) -> None:
         """Arm failpoints in the running process."""
@@ -263,6 +282,13 @@ class Rig:
     def spend(self, most: float) -> None:
         """Let a fault last for a random time of so many seconds at most."""
         Event().wait(self.random.uniform(0.0, most))
+
+    def write_for(self, seconds: float) -> None:
+        """Write now and then for so many seconds, while nobody answers."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self.write_unseen(0, 3)
+            Event().wait(min(left, 0.05))
 
     def has_copied(self) -> bool:
         """Look whether the first copy is complete."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.faults.child import Kind
-from tests.faults.matrix import Cell
+from tests.faults.matrix import Cell, cell_name, cells
 from tests.faults.rig import Outcome, Rig, Size
+
+BRIEF = Size(seconds=10.0)
+"""How much a cell does in `make test`."""
 
 
 def run(cell: Cell, kind: Kind, seed: int, size: Size = Size()) -> Outcome:  # noqa: B008 - frozen
@@ -21,3 +25,8 @@ def run(cell: Cell, kind: Kind, seed: int, size: Size = Size()) -> Outcome:  # n
         cell(rig)
         assert rig.outcome is not None, "the cell never settled"
         return rig.outcome
+
+
+def cells_of(kind: Kind) -> Mapping[str, Cell]:
+    """Give the cells that show what reaches a target, by name."""
+    return {cell_name(fault, kind, cell): cell for fault, of, cell in cells() if of == kind}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dynalens.source.streams import SECOND_LOOKS
 from dynalens.testing import Fault
 from tests.faults.child import State
 from tests.faults.rig import Rig
@@ -68,16 +69,44 @@ def incomplete_list_of_shards(rig: Rig) -> None:
     rig.write(1, 30)
     rig.table.split(rig.some_shard())
     rig.start()
+    longest = 0
     for _ in rig.rounds(2, 5):
         rig.write(1, 20)
         parent = rig.some_shard()
-        listings = rig.random.randint(1, 3)
+        listings = rig.random.randint(1, 4)
+        longest = max(longest, listings)
+        if longest >= SECOND_LOOKS.attempts:
+            # Believed to be gone, it no longer tells what comes before its children: keys may go back until it is back.
+            rig.watched = False
         children = rig.table.split(parent) if rig.random.random() < 0.7 else [rig.table.roll_over(parent)]
         rig.streams.hide_shard(rig.random.choice([parent, *children]), listings=listings)
         rig.streams.show_open(parent, listings=listings)
         rig.write(1, 20)
     rig.settle()
-    assert rig.generations() == {1}
+    # A parent that was believed to be gone is a gap when it is back.
+    assert rig.generations() == {1} or longest >= SECOND_LOOKS.attempts
+
+
+def parent_is_listed_late(rig: Rig) -> None:
+    """A parent that no list has shown before its child was read is a gap: it is never read above its child."""
+    rig.load(1, 20)
+    rig.write(1, 20)
+    rig.start()
+    rig.catch_up()
+    rig.kill()
+    parent = rig.random.choice(rig.table.split(rig.some_shard()))
+    rig.write(5, 40)
+    children = rig.table.split(parent)
+    rig.write(1, 20)
+    rig.streams.hide_shard(parent, listings=1_000_000)
+    rig.start()
+    rig.observe(lambda state: not state.positions.keys().isdisjoint(children))
+    rig.write(0, 20)
+    rig.streams.hide_shard(parent, listings=0)
+    rig.observe(has_gap)
+    rig.write(0, 20)
+    rig.settle()
+    assert rig.generations() == {2}
 
 
 def iterators_expire(rig: Rig) -> None:
@@ -150,7 +179,7 @@ def shard_is_not_found(rig: Rig) -> None:
 
 
 def shard_vanishes(rig: Rig) -> None:
-    """A shard vanishes with what was not read of it: a gap that a new generation closes."""
+    """A shard vanishes with what was not read of it, also while its drained parent stays: a gap."""
     rig.load(1, 10)
     rig.write(1, 20)
     rig.start()
@@ -160,7 +189,7 @@ def shard_vanishes(rig: Rig) -> None:
     rig.catch_up()
     rig.process.pause()
     rig.write_unseen(1, 20)
-    rig.table.lose_shard(rig.some_shard())
+    rig.table.lose_shard(rig.some_shard(), alone=rig.random.random() < 0.5)
     rig.write_unseen(1, 20)
     rig.process.go_on()
     rig.observe(has_gap)

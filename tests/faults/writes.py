@@ -242,12 +242,13 @@ class ScriptedTable:
         share = (1 << 16) // count
         self._open = {shard: range(number * share, (number + 1) * share) for number, shard in enumerate(shards)}
 
-    def lose_shard(self, shard: str) -> str:
-        """Let an open shard vanish, and all that are closed: what is older is gone first. Give the one that follows."""
+    def lose_shard(self, shard: str, *, alone: bool) -> str:
+        """Let an open shard vanish, alone or with all that are closed; give the one that its keys go on in."""
         places = self._open.pop(shard)
-        for gone in [shard, *self._closed]:
+        for gone in [shard, *([] if alone else self._closed)]:
             self.streams.remove_shard(gone)
-        self._closed.clear()
+        if not alone:
+            self._closed.clear()
         fresh = self.streams.add_shard()
         self._open[fresh] = places
         return fresh

@@ -128,6 +128,19 @@ def largest_file(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+def test_what_a_killed_commit_left_is_not_in_the_way_of_the_next_one(target: SearchTarget, tmp_path: Path) -> None:
+    """A commit writes its deletes to a file named by its number, then says so in `meta.json`."""
+    meta = index_folder(tmp_path) / "meta.json"
+    target.apply([put("a", 1), put("b", 1)])
+    target.close()
+    before = meta.read_bytes()
+    for _ in ("killed before it said so", "replayed"):
+        meta.write_bytes(before)
+        again = open_target(tmp_path)
+        assert again.apply([put("a", 2)]) == []
+        again.close()
+
+
 def test_a_write_that_the_disk_cut_off_counts_for_nothing_and_the_next_one_goes_on(target: SearchTarget) -> None:
     target.apply([put("small", 1, attributes={"text": {"S": "small"}})])
     large = [put(f"key-{n}", version(1, n), attributes={"text": {"S": f"{n} " * 2000}}) for n in range(40)]

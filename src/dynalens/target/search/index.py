@@ -148,6 +148,8 @@ class GenerationIndex:
             raise TargetError("The search target is closed.", hint="Start dynalens again.")
         if self._writer is None:
             self._writer = self.index.writer(_WRITER_BYTES, 1)
+            # A commit that was killed leaves files; the next one of the same number could not write its own.
+            self._writer.garbage_collect_files()
         return self._writer
 
 

@@ -1,0 +1,15 @@
+"""Every fault that reaches metrics, from one seed; `make soak` runs many."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.matrix import Cell
+from tests.faults.running import BRIEF, cells_of, run
+
+CELLS = cells_of("metrics")
+
+
+@pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS.keys())
+def test_fault(cell: Cell) -> None:
+    run(cell, "metrics", seed=1, size=BRIEF)

@@ -1,0 +1,15 @@
+"""Every fault that reaches SQL, from one seed; `make soak` runs many."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.matrix import Cell
+from tests.faults.running import BRIEF, cells_of, run
+
+CELLS = cells_of("sql")
+
+
+@pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS.keys())
+def test_fault(cell: Cell) -> None:
+    run(cell, "sql", seed=1, size=BRIEF)
