@@ -38,7 +38,7 @@ def slow_viewers(rig: Rig) -> None:
             for key in range(10):
                 written = rig.writes.put(f"large-{key}", text={"S": "x" * rig.random.randint(20_000, 40_000)})
                 rig.perform(written)
-            _hear(quick, written.number)
+                _hear(quick, written.number)
             return rig.served.viewers() == 1
 
         observed(are_let_go)
