@@ -41,10 +41,10 @@ test: lint $(SERVICES) $(CONSOLE) browser
 	cd ui && $(NPM) run --silent test
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
-# Every fault of the matrix from SEEDS seeds (20), for HOURS at most; ONLY=05,sql runs some of them.
+# Every fault of the matrix from SEEDS seeds (20), PROCESSES at once (2), for HOURS at most; ONLY=05,sql runs some.
 soak: $(INSTALLED) $(SERVICES)
-	@SEEDS=$(SEEDS) SEED=$(SEED) HOURS=$(HOURS) ONLY=$(ONLY) WRITES=$(WRITES) ROUNDS=$(ROUNDS) \
-		$(BIN)/python -m tests.faults.soak
+	@SEEDS=$(SEEDS) SEED=$(SEED) PROCESSES=$(PROCESSES) HOURS=$(HOURS) ONLY=$(ONLY) \
+		WRITES=$(WRITES) ROUNDS=$(ROUNDS) DURATION=$(DURATION) $(BIN)/python -m tests.faults.soak
 
 mutations: $(INSTALLED)
 	$(BIN)/python -m tests.mutations $(ARGS)
