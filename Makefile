@@ -31,7 +31,7 @@ MODULES := ui/node_modules/.installed-$(call digest,ui/package-lock.json)
 CONSOLE := .cache/console/.built-$(call digest,docs/openapi.json $(sort $(filter-out ui/node_modules/%,$(shell \
 	find ui -path ui/node_modules -prune -o -type f -print))))
 
-.PHONY: demo test mutations soak lint console package screenshots lock bench services browser clean
+.PHONY: demo test soak mutations lint console package screenshots lock bench services browser clean
 
 demo: $(INSTALLED) $(CONSOLE)
 	@$(BIN)/dynalens demo $(ARGS)
@@ -41,13 +41,13 @@ test: lint $(SERVICES) $(CONSOLE) browser
 	cd ui && $(NPM) run --silent test
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
+# Every fault of the matrix from SEEDS seeds (20), PROCESSES at once (2), for HOURS at most; ONLY=05,sql runs some.
+soak: $(INSTALLED) $(SERVICES)
+	@SEEDS=$(SEEDS) SEED=$(SEED) PROCESSES=$(PROCESSES) HOURS=$(HOURS) ONLY=$(ONLY) \
+		WRITES=$(WRITES) ROUNDS=$(ROUNDS) DURATION=$(DURATION) $(BIN)/python -m tests.faults.soak
+
 mutations: $(INSTALLED)
 	$(BIN)/python -m tests.mutations $(ARGS)
-
-# Every fault of the matrix from SEEDS seeds (20), for HOURS at most; ONLY=05,sql runs some of them.
-soak: $(INSTALLED) $(SERVICES)
-	@SEEDS=$(SEEDS) SEED=$(SEED) HOURS=$(HOURS) ONLY=$(ONLY) WRITES=$(WRITES) ROUNDS=$(ROUNDS) \
-		$(BIN)/python -m tests.faults.soak
 
 lint: $(INSTALLED) $(MODULES)
 	$(BIN)/ruff check .

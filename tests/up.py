@@ -39,8 +39,12 @@ class Up:
 
     def start(self, **environment: str) -> None:
         """Start it and wait until it answers, or until a failpoint has killed it."""
-        lock = self.folder / "data" / "dynalens.lock"
-        lock.unlink(missing_ok=True)
+        self.launch(**environment)
+        observed(lambda: self.exit_code is not None or self.answers())
+
+    def launch(self, **environment: str) -> None:
+        """Start it without waiting for anything."""
+        self._lock.unlink(missing_ok=True)
         with (self.folder / "up.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "dynalens", "--config", str(self.file), "up"],
@@ -49,17 +53,18 @@ class Up:
                 stdout=log,
                 stderr=log,
             )
-        observed(lambda: self.exit_code is not None or self._answers(lock), ignoring=(OSError, ValueError))
 
-    def _answers(self, lock: Path) -> bool:
-        address = json.loads(lock.read_text())["address"]
-        if not address:
-            return False
+    def answers(self) -> bool:
+        """Whether it answers by now."""
         try:
-            self.client.base_url = address
-            return self.client.get("/healthz").status_code == 200
-        except httpx2.TransportError:
+            self.client.base_url = json.loads(self._lock.read_text())["address"]
+            return bool(self.client.base_url.host) and self.client.get("/healthz").status_code == 200
+        except (OSError, ValueError, httpx2.TransportError):
             return False
+
+    @property
+    def _lock(self) -> Path:
+        return self.folder / "data" / "dynalens.lock"
 
     @property
     def process(self) -> subprocess.Popen[bytes]:

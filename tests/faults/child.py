@@ -64,7 +64,7 @@ HASTE: Mapping[ModuleType, Mapping[str, float]] = {
     feed: {"RETRY_AFTER_SECONDS": 0.1, "CLOSED_SECONDS": 0.001},
     # Only pages that were empty for a while count as the tip: what is young may still be unread.
     progress: {"QUIET_SECONDS": 0.3, "RECENT_SECONDS": 0.0},
-    fleet: {"LEASE_SECONDS": 2.0, "BEAT_SECONDS": 0.4, "PULSE_SECONDS": 0.1},
+    fleet: {"LEASE_SECONDS": 1.5, "BEAT_SECONDS": 0.3, "PULSE_SECONDS": 0.1},
 }
 """Waits that are shortened: they say how often to look, and no rule depends on them."""
 REPORT_SECONDS = 0.3

