@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from dynalens import failpoint
+from dynalens.errors import FolderLockedError, StoreError
 from dynalens.testing import Fault
 from tests.faults import child
 from tests.faults.calls import DAY, draw_over, lowest_epoch
