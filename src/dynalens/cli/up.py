@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from dynalens.cli.options import ConfigFile, configuration, examples
+from dynalens.cli.output import stderr
 
 EXAMPLES = examples("dynalens up", "dynalens -c staging.yaml up")
 
@@ -22,6 +23,8 @@ def command(context: typer.Context, *, config: ConfigFile = None) -> int:
     from dynalens.testing.clock import shift_from_environment
     from dynalens.testing.failpoints import arm_from_environment
 
+    if settings.store is not None:
+        stderr().print("`store` is for dynalens worker and serve: `up` keeps its positions in a local file.")
     arm_from_environment()
     shift_from_environment()
     with View(settings) as view:

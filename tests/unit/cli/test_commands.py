@@ -37,6 +37,8 @@ def test_help_comes_without_arguments_too(run: Run) -> None:
     [
         [],
         ["up"],
+        ["worker"],
+        ["serve"],
         ["check"],
         ["status"],
         ["search"],
