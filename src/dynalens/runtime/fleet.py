@@ -200,7 +200,7 @@ class SharedLeases:
         drained = self._drained()
         wanted = {id_: partition for id_, partition in listed.items() if id_ not in drained}
         self._held = frozenset(id_ for id_, owner in owners.items() if owner == self.owner)
-        self._covered = frozenset(id_ for id_, owner in owners.items() if owner in living)
+        self._covered = frozenset(id_ for id_, owner in owners.items() if owner in living) | drained
         self._leaving &= self._held
         self._lead(owners, living)
         self._take_share(wanted, owners, living)

@@ -298,11 +298,18 @@ def _merged(first: Mapping[str, _Shard], second: Mapping[str, _Shard]) -> dict[s
 
 
 def _partitions(shards: Mapping[str, _Shard], believed: frozenset[_Doubt]) -> list[Partition]:
+    continued = {shard.parent for shard in shards.values()}
+    broken_off = [shard.id for shard in shards.values() if shard.closed and shard.id not in continued]
     partitions = {}
     for shard in shards.values():
         # Only a parent that is missing beyond doubt is trimmed; until then its children wait for it.
         waits = shard.parent in shards or _Doubt(shard.parent, "missing") not in believed
-        partitions[shard.id] = Partition(shard.id, parents=(shard.parent,) if shard.parent and waits else ())
+        parents = (shard.parent,) if shard.parent else ()
+        if not waits:
+            # A closed shard has a child. Where none is listed, the parent that is missing may be that child, and what
+            # came before it would be read too late. Ids begin with the time at which a shard was opened.
+            parents = tuple(sorted(older for older in broken_off if older < shard.id))
+        partitions[shard.id] = Partition(shard.id, parents=parents)
     order = TopologicalSorter({partition.id: partition.parents for partition in partitions.values()})
     return [partitions[shard] for shard in order.static_order() if shard in partitions]
 

@@ -206,3 +206,13 @@ def test_a_store_that_was_emptied_is_filled_again_by_those_who_work(shared: Shar
         observed(shared.is_equal)
         observed(lambda: [copy.state for copy in shared.copies()] == ["live"])
         assert shared.store.gaps("Donations") == []
+
+
+def test_every_worker_says_that_it_has_caught_up_when_the_others_have_drained_a_shard(shared: Shared) -> None:
+    with ExitStack() as stack:
+        workers = [stack.enter_context(shared.worker(f"w{number}")) for number in range(2)]
+        observed(lambda: [len(worker.held()) for worker in workers] == [2, 2])
+        for shard in SHARDS:
+            shared.source.end(shard)
+            shared.source.add_shard(f"{shard}-child", parents=[shard])
+        observed(lambda: all(report.caught_up for worker in workers for report in worker.pipeline.reports()))

@@ -266,3 +266,14 @@ def after_first_page(streams: ScriptedStreams, act: Callable[[], None]) -> None:
         return given
 
     streams._describe_stream = answer_and_act  # type: ignore[method-assign]
+
+
+def test_a_child_of_a_missing_shard_waits_for_the_lineage_that_breaks_off(
+    source: StreamSource, streams: ScriptedStreams
+) -> None:
+    """The shard between them may be the one that is missing: what came before it must not be read after its child."""
+    first = streams.add_shard()
+    [missing] = streams.split(first, into=1)
+    [child] = streams.split(missing, into=1)
+    streams.hide_shard(missing, listings=100)
+    assert {shard.id: shard.parents for shard in source.discover()} == {first: (), child: (first,)}
