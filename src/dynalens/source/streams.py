@@ -304,7 +304,7 @@ def _partitions(shards: Mapping[str, _Shard], believed: frozenset[_Doubt]) -> li
     for shard in shards.values():
         # Only a parent that is missing beyond doubt is trimmed; until then its children wait for it.
         waits = shard.parent in shards or _Doubt(shard.parent, "missing") not in believed
-        parents = (shard.parent,) if shard.parent else ()
+        parents: tuple[str, ...] = (shard.parent,) if shard.parent else ()
         if not waits:
             # A closed shard has a child. Where none is listed, the parent that is missing may be that child, and what
             # came before it would be read too late. Ids begin with the time at which a shard was opened.
