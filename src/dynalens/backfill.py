@@ -141,12 +141,17 @@ class Situation:
         return max((copy.number for copy in self.copies), default=0)
 
 
-def losses(situation: Situation, judged: Callable[[str], bool] = lambda _partition: True) -> Loss:
+def losses(
+    situation: Situation,
+    judged: Callable[[str], bool] = lambda _partition: True,
+    holds: Callable[[str], bool] = lambda _partition: True,
+) -> Loss:
     """Find out what was lost.
 
     Args:
         situation: What the target and the store hold.
         judged: Whether a partition is looked at: one that another worker holds is that worker's to judge.
+        holds: Whether this worker holds a partition: it alone can abandon it.
     """
     trimmed = {gap.partition for gap in situation.lost}
     stored = {id_: state for id_, state in situation.stored.items() if judged(id_)}
@@ -160,7 +165,7 @@ def losses(situation: Situation, judged: Callable[[str], bool] = lambda _partiti
     gaps += [situation.gap(other, ANOTHER_STREAM) for other in others]
     gaps += [situation.gap(partition, SHARD_GONE) for partition in gone if not others]
     gaps += [situation.gap(partition, TARGET_LOST) for partition in taken_back]
-    late = [shard for shard in situation.shards if judged(shard.id) and _is_late(shard, situation)]
+    late = [shard for shard in situation.shards if holds(shard.id) and _is_late(shard, situation)]
     gaps += [situation.gap(shard.id, LATE) for shard in late]
     gaps += [situation.gap(segment, TARGET_LOST) for segment in _scans_taken_back(situation)]
     if _is_unknown_to_store(situation):

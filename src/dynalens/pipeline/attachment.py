@@ -87,6 +87,7 @@ class Attachment:
     decided: bool = False
     """What was lost is recorded; it need not be told again."""
     _led: bool = False
+    _judged: frozenset[str] = frozenset()
 
     def attach(self, lost: Sequence[Gap], read_at: float, known: Sequence[Copy] = ()) -> None:
         """Read what the target and the store hold, begin the generations that are missing, draw every epoch.
@@ -162,10 +163,10 @@ class Attachment:
     def _decide(self, situation: Situation) -> None:
         """Record what was lost; the worker that leads answers it, and judges what nobody holds."""
         if self._led:
-            loss = losses(situation)
+            loss = losses(situation, holds=self.leases.holds)
             self.lead.decide(situation, loss)
         else:
-            loss = losses(situation, judged=self.leases.holds)
+            loss = losses(situation, judged=self.leases.holds, holds=self.leases.holds)
             self.lead.record_loss(loss)
         self._go_on_without(loss)
 
@@ -244,10 +245,21 @@ class Attachment:
         """
         if self.leases.leads() and not self._led:
             raise DetachedError("this worker leads the table now")
+        self._judge_shards()
         if self._draw_for_shards() and self.store.revision(self.table.name) != self.generations.revision:
             self.refresh()
         if self._waits_for_scans():
             self._open_scans()
+
+    def _judge_shards(self) -> None:
+        """When the list of shards has changed, the leading worker sees whether one that nobody reads is gone."""
+        listed = frozenset(shard.id for shard in self.partitions.shards())
+        if not self._led or listed == self._judged:
+            return
+        self._judged = listed
+        stored = self._stored()
+        if any(is_gone(state, stored, listed) for state in stored.values()):
+            raise DetachedError("a shard is gone")
 
     def _draw_for_shards(self) -> bool:
         shards = self.partitions.shards()

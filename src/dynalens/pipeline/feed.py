@@ -154,8 +154,15 @@ class Feed:
             elif self._places(feeding):
                 # A lane was attached, or found room, while this step was ending.
                 self._schedule(feeding, 0.0)
-            else:
+            elif self._is_attached(feeding.partition.id):
                 feeding.parked = True
+            else:
+                # Read to its end, or left to another worker: it costs nothing any more.
+                del self._feedings[feeding.partition.id]
+
+    def _is_attached(self, partition: str) -> bool:
+        cursors = [lane.cursor(partition) for lane in self._lanes.values()]
+        return any(cursor is not None and not cursor.position.ended for cursor in cursors)
 
     def _schedule(self, feeding: _Feeding, due: float) -> None:
         heapq.heappush(self._due, (due, next(self._turn), feeding.partition.id))
@@ -166,15 +173,19 @@ class Feed:
         with self.lock:
             places = self._places(feeding)
             feeding.readers = {place: self._reader(feeding, place) for place in places}
-        records = 0
+        records, failed = 0, False
         # The lagging place first: once its page meets the leading place, the leading page serves both.
         for place in places:
             batch = self._read(feeding, place)
             if batch is None:
-                return RETRY_AFTER_SECONDS
+                # Whoever stands elsewhere is read for all the same.
+                failed = True
+                continue
             records += len(batch.changes) + len(batch.poison)
             with self.lock:
                 self._hand_over(feeding, place, batch, leading=places[-1])
+        if failed:
+            return RETRY_AFTER_SECONDS
         if not places:
             return None
         pause = feeding.pace.after(records)

@@ -7,6 +7,7 @@ memory; the lane attaches again from what the target and the store both hold, un
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from dynalens import clock, failpoint
 from dynalens.dead_letter import DeadLetter, DeadLetterStore
-from dynalens.errors import DynalensError, TrimmedError
+from dynalens.errors import DynalensError, SourceError, TrimmedError
 from dynalens.partition import START, Partition
 from dynalens.pipeline.attachment import Attachment, Table
 from dynalens.pipeline.delivery import ORDINAL_LIMIT, Cursor, Delivery
@@ -102,6 +103,7 @@ class TargetLane:
         self._stop = threading.Event()
         self._drain_until = 0.0
         self._swept_at = self._looked_at = self._asked_at = time.monotonic()
+        self._tended_at = -math.inf
         self._thread = threading.Thread(target=self._run, name=f"lane-{table.name}-{target.name}", daemon=True)
 
     # What the feed calls, with the lock held.
@@ -109,6 +111,10 @@ class TargetLane:
     def cursor(self, partition: str) -> Cursor | None:
         """See `feed.Lane.cursor`."""
         return self._attachment.cursors.get(partition)
+
+    def scans(self) -> set[str]:
+        """Give the ids of the scans that fill generations which are being built."""
+        return {copy.scan for copy in self._attachment.generations.building()}
 
     def has_room(self) -> bool:
         """See `feed.Lane.has_room`."""
@@ -195,13 +201,18 @@ class TargetLane:
             lost, self._lost = self._lost, []
             attachment = self._attachment = self._new_attachment()
         try:
-            attachment.attach(lost, self._progress.read_at, self._known)
+            attachment.attach(lost, self._read_at(), self._known)
         except BaseException:
             if not attachment.decided:
                 with self._lock:
                     self._lost = [*lost, *self._lost]
             raise
         self._progress.target_error = None
+        self._tended_at = -math.inf
+
+    def _read_at(self) -> float:
+        """Say when the stream was last read for the target, here or, while this process slept, by another worker."""
+        return max([self._progress.read_at, *(report.polled_at for report in self._other_reports())])
 
     def _detach(self) -> None:
         """Drop all that is in memory: what was not committed is read again."""
@@ -221,7 +232,8 @@ class TargetLane:
             if self._lost:
                 message = f"changes were lost: {self._lost[0].reason}"
                 raise DetachedError(message)
-            if not self._stop.is_set():
+            if not self._stop.is_set() and time.monotonic() - self._tended_at >= IDLE_SECONDS:
+                self._tended_at = time.monotonic()
                 self._tend()
 
     def _drained(self) -> bool:
@@ -318,6 +330,8 @@ class TargetLane:
             self.tried.set()
         if attachment.leases.leads():
             self._lead()
+        else:
+            self._verifier.stop()
         if time.monotonic() - self._looked_at > LOOK_SECONDS:
             self._looked_at = time.monotonic()
             attachment.look_after()
@@ -366,8 +380,13 @@ class TargetLane:
             raise DetachedError(message)
         if fed is not None and not self._attachment.all_drew_above(repair.epoch):
             return
-        if fed is not None:
-            writes = repairing_writes(repair, self._table.name, self._redriver.fetch)
+        try:
+            writes = [] if fed is None else repairing_writes(repair, self._table.name, self._redriver.fetch)
+        except SourceError as error:
+            # A table that cannot be read now must not hold up what is applied; the verification tells of it.
+            log.warning("repairing %s: %s %s", repair.fed.generation, error.message, error.hint)
+            writes = []
+        if writes:
             repair.repaired = len(writes) - len(self._target.apply(writes))
         self._verifier.repairs.remove(repair)
         repair.done.set()

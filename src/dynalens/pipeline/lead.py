@@ -6,6 +6,7 @@ can do no harm.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -167,13 +168,22 @@ class Lead:
                 error = f"No generation of {request.collection} is kept in {self.target.name}."
                 self._save(request, "failed", error)
                 continue
-            if request.kind == "back":
-                self._switch_back(kept[-1])
-            else:
-                for copy in kept:
-                    self.store.save_copy(self.table, dropped(copy))
-            self.settle()
+            # Which one is written down first: whoever does it again must not take the other one.
+            chosen = json.dumps({"generation": kept[-1].number})
+            self.requests.save_request(replace(request, state="running", outcome=chosen, changed_at=clock.now()))
+        for request in self._asked("back", "release", state="running"):
+            self._answer(request, json.loads(request.outcome)["generation"])
             self._save(request, "done")
+
+    def _answer(self, request: Request, number: int) -> None:
+        """Serve a kept generation again, or drop it; one that this was done with already stays as it is."""
+        for copy in self.generations.copies():
+            if self._is_kept(copy, request) and copy.number == number:
+                if request.kind == "back":
+                    self._switch_back(copy)
+                else:
+                    self.store.save_copy(self.table, dropped(copy))
+        self.settle()
 
     def _switch_back(self, kept: Copy) -> None:
         # Its number stays the lower one: the next rebuild begins above both.
@@ -194,11 +204,11 @@ class Lead:
             if other.collection == copy.collection and other.number != copy.number and other.state != "dropped"
         ]
 
-    def _asked(self, *kinds: str) -> list[Request]:
+    def _asked(self, *kinds: str, state: RequestState = "waiting") -> list[Request]:
         return [
             request
             for request in self.requests.requests(self.table)
-            if request.kind in kinds and request.state == "waiting" and request.target == self.target.name
+            if request.kind in kinds and request.state == state and request.target == self.target.name
         ]
 
     def _end(self, collection: str, kind: str) -> None:

@@ -186,7 +186,10 @@ class TablePipeline:
             self._feed.lock.notify_all()
 
     def _want(self) -> None:
-        self._leases.want([*self._shards, *(segment for scan in self._segments.values() for segment in scan)])
+        """Tell which partitions there are to be read: a scan that fills no generation any more is none of them."""
+        needed = {scan for lane in self._lanes.values() for scan in lane.scans()}
+        segments = [segment for scan, parts in self._segments.items() if scan.id in needed for segment in parts]
+        self._leases.want([*self._shards, *segments])
 
     # Running.
 

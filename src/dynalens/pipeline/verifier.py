@@ -101,6 +101,9 @@ class Verifier:
     def stop(self) -> None:
         """End what runs; whoever leads next begins it again."""
         self._stop.set()
+        for repair in self.repairs:
+            repair.done.set()
+        self.repairs.clear()
 
     def run(self) -> None:
         """Begin the next verification, unless one runs. What a worker that is gone left running is begun again."""
@@ -113,14 +116,17 @@ class Verifier:
             and request.state in {"waiting", "running"}
         ]
         if asked:
-            self._thread = threading.Thread(target=self._verify, args=(asked[0],), name="verify", daemon=True)
+            self._stop = threading.Event()
+            self._thread = threading.Thread(
+                target=self._verify, args=(asked[0], self._stop), name="verify", daemon=True
+            )
             self._thread.start()
 
-    def _verify(self, request: Request) -> None:
+    def _verify(self, request: Request, stop: threading.Event) -> None:
         run = _Run(request, self._requests, self._items)
         try:
-            outcome = self._compared(request, run)
-            if not self._stop.is_set():
+            outcome = self._compared(request, run, stop)
+            if not stop.is_set():
                 run.save("done", outcome)
         except DynalensError as error:
             run.save("failed", error=error.message)
@@ -128,7 +134,7 @@ class Verifier:
             log.exception("verifying %s failed", request.collection)
             run.save("failed", error=f"{type(error).__name__}: {error}")
 
-    def _compared(self, request: Request, run: _Run) -> Outcome:
+    def _compared(self, request: Request, run: _Run, stop: threading.Event) -> Outcome:
         options = json.loads(request.options)
         fed = self._lane.served(request.collection)
         if fed is None or not isinstance(self._target, Comparable):
@@ -144,10 +150,10 @@ class Verifier:
                 generation=fed.generation,
                 route=fed.route,
                 keys=self._keys,
-                table=self._reader(self._stop),
-                applied=lambda: self._lane.applied(self._stop),
+                table=self._reader(stop),
+                applied=lambda: self._lane.applied(stop),
                 pace=ReadBudget(float(options.get("rate", 1000.0))),
-                stop=self._stop,
+                stop=stop,
                 sample=Sample(float(options.get("sample", 1.0)), str(request.number)),
                 progress=lambda outcome: run.save("running", outcome, at_once=False),
                 differing=differing,

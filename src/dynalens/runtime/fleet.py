@@ -47,7 +47,7 @@ class Membership:
         self._clock = clock
         self._tables: list[SharedLeases] = []
         self._seen: dict[str, tuple[int, float]] = {}
-        self._beaten_at = -LEASE_SECONDS
+        self._beaten_at = self._pulsed_at = -LEASE_SECONDS
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="fleet", daemon=True)
 
@@ -70,6 +70,10 @@ class Membership:
             self._fleet.leave(self.worker)
         except DynalensError as error:
             log.warning("the leases are left to expire: %s %s", error.message, error.hint)
+
+    def now(self) -> float:
+        """Give seconds that never go back, and that pass while the machine sleeps."""
+        return self._clock()
 
     def has_expired(self) -> bool:
         """Say whether the others may have taken this worker for dead."""
@@ -94,6 +98,10 @@ class Membership:
             # As of before the request: it may have taken long.
             self._beaten_at = now
         pulse = self._fleet.pulse()
+        if now - self._pulsed_at > LEASE_SECONDS:
+            # This worker could not look for so long that it cannot know who was silent.
+            self._seen = {}
+        self._pulsed_at = now
         living = self._living(pulse.beats)
         for leases in self._tables:
             leases.step(living, pulse)
@@ -140,6 +148,7 @@ class SharedLeases:
         self._held: frozenset[str] = frozenset()
         self._leaving: frozenset[str] = frozenset()
         self._covered: frozenset[str] = frozenset()
+        self._free_since: dict[str, float] = {}
         self._is_read: Callable[[str], bool] = lambda _partition: False
         self._notify: Callable[[], None] = lambda: None
         membership.join_table(self)
@@ -187,7 +196,9 @@ class SharedLeases:
         with self._lock:
             listed, wanted_changed = dict(self._listed), self._wanted_changed
             self._wanted_changed = False
-        if wanted_changed or lease_changes != self._lease_changes or living != self._living:
+        changed = wanted_changed or lease_changes != self._lease_changes or living != self._living
+        now = self._membership.now()
+        if changed or any(now - since > LEASE_SECONDS for since in self._free_since.values()):
             # Remembered once it is done: a step that fails is done again.
             self._living, self._lease_changes = [], -1
             self._balance(listed, living)
@@ -223,6 +234,8 @@ class SharedLeases:
     def _take_share(self, wanted: Mapping[str, Partition], owners: Mapping[str, str], living: Sequence[str]) -> None:
         """Take what nobody holds who lives, if this worker has no more than any other."""
         free = [partition for id_, partition in sorted(wanted.items()) if owners.get(id_, "") not in living]
+        for partition in self._left_over(free):
+            self._acquire(partition, owners)
         counts = self._counts(wanted, owners, living)
         mine = counts[self.owner]
         if not free or mine > min(counts.values()):
@@ -232,6 +245,12 @@ class SharedLeases:
         first = living.index(self.owner) * room
         for offset in range(room):
             self._acquire(free[(first + offset) % len(free)], owners)
+
+    def _left_over(self, free: Sequence[Partition]) -> list[Partition]:
+        """Give what has been free for so long that whoever was to take it does not see it: shares do not count then."""
+        now = self._membership.now()
+        self._free_since = {partition.id: self._free_since.get(partition.id, now) for partition in free}
+        return [partition for partition in free if now - self._free_since[partition.id] > LEASE_SECONDS]
 
     def _leave_surplus(self, wanted: Mapping[str, Partition], owners: Mapping[str, str], living: Sequence[str]) -> None:
         """Leave some to the worker that has the fewest, if this one has the most."""

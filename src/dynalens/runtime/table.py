@@ -240,8 +240,12 @@ class TableWorker:
 
 
 def _polled(reports: Iterable[Report], table: str) -> dict[str, float]:
-    """Give when the stream of a table was last read for each target."""
-    return {report.target: report.polled_at for report in reports if report.table == table}
+    """Give when the stream of a table was last read for each target, by whichever worker."""
+    polled: dict[str, float] = {}
+    for report in reports:
+        if report.table == table:
+            polled[report.target] = max(report.polled_at, polled.get(report.target, 0.0))
+    return polled
 
 
 def _with(report: Report, error: DynalensError) -> Report:
