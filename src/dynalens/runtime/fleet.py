@@ -216,8 +216,8 @@ class SharedLeases:
         self._lead(owners, living)
         self._take_share(wanted, owners, living)
         self._leave_surplus(wanted, owners, living)
-        # Drained for every target: nobody needs it.
-        self._leaving |= self._held & drained
+        # Drained for every target, or a part of a scan that is over: nobody needs it.
+        self._leaving |= self._held - wanted.keys() - {LEADER.id}
 
     def _drained(self) -> frozenset[str]:
         drained = Counter(
@@ -236,11 +236,12 @@ class SharedLeases:
         free = [partition for id_, partition in sorted(wanted.items()) if owners.get(id_, "") not in living]
         for partition in self._left_over(free):
             self._acquire(partition, owners)
-        counts = self._counts(wanted, owners, living)
+        counts = _counts(owners, living)
         mine = counts[self.owner]
         if not free or mine > min(counts.values()):
             return
-        room = min(-(-len(wanted) // len(living)) - mine, -(-len(free) // len(living)))
+        share = -(-(counts.total() + len(free)) // len(living))
+        room = min(share - mine, -(-len(free) // len(living)))
         # Each begins somewhere else, so that two seldom go for the same one.
         first = living.index(self.owner) * room
         for offset in range(room):
@@ -254,19 +255,12 @@ class SharedLeases:
 
     def _leave_surplus(self, wanted: Mapping[str, Partition], owners: Mapping[str, str], living: Sequence[str]) -> None:
         """Leave some to the worker that has the fewest, if this one has the most."""
-        counts = self._counts(wanted, owners, living)
+        counts = _counts(owners, living)
         richest = max(counts, key=lambda worker: (counts[worker], worker))
         surplus = (counts[self.owner] - min(counts.values())) // 2
         if richest == self.owner and surplus and not self._leaving & wanted.keys():
             mine = sorted(id_ for id_ in wanted if owners.get(id_) == self.owner)
             self._leaving |= frozenset(mine[-surplus:])
-
-    def _counts(
-        self, wanted: Mapping[str, Partition], owners: Mapping[str, str], living: Sequence[str]
-    ) -> Counter[str]:
-        counts = Counter(dict.fromkeys(living, 0))
-        counts.update(owner for id_ in wanted if (owner := owners.get(id_, "")) in living)
-        return counts
 
     def _acquire(self, partition: Partition, owners: Mapping[str, str]) -> None:
         try:
@@ -288,3 +282,10 @@ class SharedLeases:
         """Give everything back."""
         self._fleet.release(self._table, sorted(self._held), self.owner)
         self._held = self._leaving = frozenset()
+
+
+def _counts(owners: Mapping[str, str], living: Sequence[str]) -> Counter[str]:
+    """Count the leases of each worker that lives: of all that are recorded, so that everybody counts the same."""
+    counts = Counter(dict.fromkeys(living, 0))
+    counts.update(owner for id_, owner in owners.items() if owner in living and id_ != LEADER.id)
+    return counts

@@ -10,6 +10,7 @@ from dynalens import failpoint
 from dynalens.errors import StaleLeaseError, StoreError, TargetError
 from dynalens.pipeline import progress
 from dynalens.pipeline.generations import DetachedError
+from dynalens.pipeline.lead import Lead
 from dynalens.position import Copy
 from dynalens.target import Mark
 from dynalens.testing.failpoints import armed
@@ -310,6 +311,23 @@ def test_a_switch_that_was_begun_is_ended_by_whoever_leads_next(
     settle(shared.worker("w1").attach())
     assert (shared.copies(), shared.gaps()) == ({1: "dropped", 2: "live"}, [])
     assert shared.is_equal()
+
+
+def test_a_way_back_that_was_cut_off_is_not_gone_twice(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = begun(shared)
+    shared.ask("rebuild")
+    settle(worker)
+    shared.ask("back")
+    with monkeypatch.context() as cut:
+        cut.setattr(Lead, "settle", cut_off)
+        with pytest.raises(StaleLeaseError):
+            worker.attachment.lead.answer_requests()
+    settle(worker)
+    assert shared.copies() == {1: "live", 2: "kept"}
+
+
+def cut_off(_: Lead) -> None:
+    raise StaleLeaseError("the store is away")
 
 
 def test_a_row_of_a_scan_loses_to_a_change_that_came_first(shared: Shared) -> None:

@@ -158,6 +158,29 @@ def test_drained_shards_are_nobodys() -> None:
     assert workers.store.leases(TABLE)[drained] == ""
 
 
+@pytest.mark.parametrize("extra", [4, 8])
+def test_workers_that_see_different_lists_leave_nothing_free_for_long(extra: int) -> None:
+    """Each counts over its own list and believes that the other has fewer."""
+    workers = Workers(2)
+    workers.living[0].leases.want([*SHARDS, *(Partition(f"scan-old-{number}", "segment") for number in range(extra))])
+    workers.step(int(2 * LEASE_SECONDS / PULSE_SECONDS) + 40)
+    assert len(workers.owners()) == len(SHARDS)
+
+
+def test_after_an_outage_of_the_store_nobody_is_taken_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    workers = Workers(3)
+    workers.step(40)
+    with monkeypatch.context() as away:
+        away.setattr(workers.store, "pulse", _away)
+        for worker in workers.living:
+            with pytest.raises(StaleLeaseError):
+                worker.membership.step()
+        workers.clock.advance(LEASE_SECONDS + 5)
+    first = workers.living[0]
+    first.membership.step()
+    assert len(first.held()) == 4
+
+
 def test_quiet_shards_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     workers = Workers(3)
     workers.step(40)
@@ -179,6 +202,10 @@ def test_a_step_that_fails_is_done_again(monkeypatch: pytest.MonkeyPatch) -> Non
     assert failing.failed
     workers.step(20)
     assert workers.shares() == [12]
+
+
+def _away() -> None:
+    raise StaleLeaseError("the store is away")
 
 
 class _Failing:
