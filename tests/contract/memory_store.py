@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from dynalens.errors import StaleLeaseError
 from dynalens.partition import START, Partition, Position
-from dynalens.position import NEW_STORE_EPOCH, Commit, Copy, Draw, Gap, PartitionState, Pulse
+from dynalens.position import NEW_STORE_EPOCH, Commit, Copy, Draw, Gap, PartitionState, Pulse, epoch_after
 from dynalens.request import KEPT_REQUESTS, Request
 
 _Key = tuple[str, str, str]
@@ -215,7 +215,7 @@ class MemoryPositionStore:
         return owner
 
     def _draw(self, table: str, remembered: int) -> int:
-        epoch = max(self._held.counters.get(table, NEW_STORE_EPOCH), remembered) + 1
+        epoch = epoch_after(self._held.counters.get(table, NEW_STORE_EPOCH), remembered)
         self._held.counters[table] = epoch
         return epoch
 

@@ -90,9 +90,11 @@ def test_each_draw_is_higher_than_any_before_for_whatever_shard_or_target(store:
 
 def test_a_draw_rises_over_what_the_target_remembers(store: PositionStore) -> None:
     remembered = NEW_STORE_EPOCH + 1_000
-    assert drawn(store, remembered=remembered).epoch == remembered + 1
-    assert drawn(store, remembered=5).epoch == remembered + 2
-    assert store.counter(TABLE) == remembered + 2
+    far_above = remembered + NEW_STORE_EPOCH
+    assert drawn(store, remembered=remembered).epoch == far_above + 1, "more may have been drawn than was told"
+    assert drawn(store, remembered=5).epoch == far_above + 2
+    assert drawn(store, remembered=far_above + 2).epoch == far_above + 3
+    assert store.counter(TABLE) == far_above + 3
 
 
 def test_tables_draw_from_counters_of_their_own(store: PositionStore) -> None:
@@ -103,9 +105,10 @@ def test_tables_draw_from_counters_of_their_own(store: PositionStore) -> None:
 def test_an_epoch_is_drawn_for_no_partition(store: PositionStore) -> None:
     first = drawn(store).epoch
     assert store.next_epoch(TABLE, remembered=0) == first + 1
-    assert store.next_epoch(TABLE, remembered=first + 9) == first + 10
-    assert store.counter(TABLE) == first + 10
-    assert drawn(store).epoch == first + 11
+    far_above = first + 9 + NEW_STORE_EPOCH
+    assert store.next_epoch(TABLE, remembered=first + 9) == far_above + 1
+    assert store.counter(TABLE) == far_above + 1
+    assert drawn(store).epoch == far_above + 2
     assert store.next_epoch(OTHER_TABLE, remembered=0) == NEW_STORE_EPOCH + 1
 
 

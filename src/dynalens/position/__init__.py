@@ -16,6 +16,15 @@ NEW_STORE_EPOCH = 1 << 20
 """A new store starts this far above zero, over whatever a lost store may have drawn and a target has not recorded."""
 
 
+def epoch_after(counter: int, remembered: int) -> int:
+    """Give the epoch to draw next, from a store's counter and the highest epoch that the target was ever told.
+
+    A target that was told a higher one shows that the store is new, or was taken back. Epochs may have been drawn from
+    the lost one since and not been told yet; whoever holds one may write under it at any time, so they are left out.
+    """
+    return counter + 1 if remembered <= counter else remembered + NEW_STORE_EPOCH + 1
+
+
 class Draw(NamedTuple):
     """A fencing epoch, and the position read consistently after the draw."""
 
@@ -118,7 +127,7 @@ class PositionStore(Protocol):
         ...
 
     def draw(self, table: str, partition: str, target: str, *, owner: str, remembered: int) -> Draw:
-        """Draw the next epoch, max(counter, remembered) + 1, for a partition and target, then read its position.
+        """Draw the next epoch (`epoch_after`) for a partition and target, then read its position.
 
         Only the lease's owner may draw, and only while the partition is not drained for the target, and its parents
         are: none of those that the store holds for this target may lack its end. From then on no parent of it is
@@ -127,7 +136,7 @@ class PositionStore(Protocol):
         ...
 
     def next_epoch(self, table: str, *, remembered: int) -> int:
-        """Draw an epoch for no partition: max(counter, remembered) + 1."""
+        """Draw an epoch for no partition (`epoch_after`)."""
         ...
 
     def rewind(self, table: str, partition: str, target: str, position: Position, *, epoch: int) -> None:

@@ -140,7 +140,7 @@ def test_workers_share_the_shards_and_every_change_arrives(shared: Shared) -> No
         observed(lambda: [len(worker.held()) for worker in workers] == [2, 2])
         shared.write()
         observed(shared.is_equal)
-        assert [copy.state for copy in shared.copies()] == ["live"]
+        observed(lambda: [copy.state for copy in shared.copies()] == ["live"])
 
 
 def test_a_worker_that_leaves_hands_its_shards_over(shared: Shared) -> None:

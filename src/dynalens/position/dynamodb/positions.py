@@ -7,7 +7,7 @@ from typing import Any
 
 from dynalens.errors import StaleLeaseError
 from dynalens.partition import START, Partition, Position
-from dynalens.position import NEW_STORE_EPOCH, Commit, Draw, PartitionState
+from dynalens.position import NEW_STORE_EPOCH, Commit, Draw, PartitionState, epoch_after
 from dynalens.position.dynamodb.items import (
     ConditionLostError,
     InTable,
@@ -160,7 +160,7 @@ def _raised(key: Key, remembered: int) -> Write:
         key,
         "SET #epoch = :next",
         condition="attribute_not_exists(#epoch) OR #epoch < :remembered",
-        next=remembered + 1,
+        next=epoch_after(0, remembered),
         remembered=remembered,
     )
 

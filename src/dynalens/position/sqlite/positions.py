@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from dynalens.errors import StaleLeaseError
 from dynalens.partition import START, Partition, Position
-from dynalens.position import NEW_STORE_EPOCH, Commit, Copy, Draw, Gap, PartitionState
+from dynalens.position import NEW_STORE_EPOCH, Commit, Copy, Draw, Gap, PartitionState, epoch_after
 from dynalens.position.sqlite.file import File, raise_revision
 
 _Key = tuple[str, str, str]
@@ -197,7 +197,7 @@ def _counter(db: sqlite3.Connection, table: str) -> int:
 
 
 def _draw(db: sqlite3.Connection, table: str, remembered: int) -> int:
-    epoch = max(_counter(db, table), remembered) + 1
+    epoch = epoch_after(_counter(db, table), remembered)
     db.execute("INSERT OR REPLACE INTO counters VALUES (?, ?)", (table, epoch))
     return epoch
 
