@@ -45,6 +45,7 @@ test: lint $(SERVICES) $(CONSOLE) browser
 soak: $(INSTALLED) $(SERVICES)
 	@SEEDS=$(SEEDS) SEED=$(SEED) PROCESSES=$(PROCESSES) HOURS=$(HOURS) ONLY=$(ONLY) \
 		WRITES=$(WRITES) ROUNDS=$(ROUNDS) DURATION=$(DURATION) $(BIN)/python -m tests.faults.soak
+	$(BIN)/pytest -m soak
 
 mutations: $(INSTALLED)
 	$(BIN)/python -m tests.mutations $(ARGS)

@@ -28,6 +28,8 @@ from tests.services.dynamodb_local import DynamoDBLocal
 from tests.services.valkey import ValkeyServer
 from tests.waiting import observed
 
+pytestmark = pytest.mark.soak
+
 TABLE = "Donations"
 ITEMS = 60
 PLATFORMS = ("Phone", "Web", "Cash")
