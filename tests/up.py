@@ -67,6 +67,11 @@ class Up:
         return self.folder / "data" / "dynalens.lock"
 
     @property
+    def valkey_socket(self) -> Path:
+        """Where its embedded Valkey listens: beside its data only while that path is short enough for a socket."""
+        return Path(json.loads((self.folder / "data" / "metrics" / "server.lock").read_text())["socket"])
+
+    @property
     def process(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, "not started"
         return self._process

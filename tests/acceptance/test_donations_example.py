@@ -82,12 +82,8 @@ def fundraiser(table: str, dynamodb_local: DynamoDBLocal) -> Iterator[Up]:
 @contextmanager
 def aggregates(up: Up) -> Iterator[redis.Redis]:
     """A client of the server that the aggregates are published in."""
-    with redis.Redis(unix_socket_path=str(socket_of(up)), decode_responses=True) as client:
+    with redis.Redis(unix_socket_path=str(up.valkey_socket), decode_responses=True) as client:
         yield client
-
-
-def socket_of(up: Up) -> Path:
-    return up.folder / "data" / "metrics" / "server.sock"
 
 
 def items(dynamodb_local: DynamoDBLocal) -> list[dict[str, Any]]:
@@ -125,7 +121,7 @@ def test_a_subscriber_hears_each_value_that_a_donation_changes(fundraiser: Up, d
     before = raised(items(dynamodb_local))
     donation = {"email": {"S": "a@test.com"}, "donatedAt": {"S": "2019-08-07T07:26:56"}}
     donation |= {"platform": {"S": "Facebook"}, "amount": {"N": "10"}}
-    url = f"unix://{socket_of(fundraiser)}"
+    url = f"unix://{fundraiser.valkey_socket}"
     with aggregates(fundraiser) as client, script("subscriber.py", "--url", url, "--messages", "4") as subscriber:
         observed(lambda: client.pubsub_numsub("aggregates") == [("aggregates", 1)])
         dynamodb_local.client("dynamodb").put_item(TableName="Donations", Item=donation)

@@ -103,7 +103,7 @@ def test_what_a_target_lost_is_found_and_repaired(emulator: DynamoDBLocal, up: U
     observed(up.is_ready, timeout=60)
     well = verified(up, 0)
     assert {(one["target"], one["outcome"]["complete"]) for one in well} == {(target, True) for target in TARGETS}
-    with redis.Redis(unix_socket_path=str(up.folder / "data" / "metrics" / "server.sock")) as valkey:
+    with redis.Redis(unix_socket_path=str(up.valkey_socket)) as valkey:
         contributions = contributions_key(Generation("donations", 1))
         lost, *_ = valkey.hkeys(contributions)
         valkey.hdel(contributions, lost)

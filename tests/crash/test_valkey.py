@@ -45,7 +45,7 @@ def test_a_flushed_valkey_is_built_anew(emulator: DynamoDBLocal, up: Up) -> None
     up.start()
     observed(up.is_ready)
     donors.act(60)
-    with redis.Redis(unix_socket_path=str(up.folder / "data" / "metrics" / "server.sock")) as valkey:
+    with redis.Redis(unix_socket_path=str(up.valkey_socket)) as valkey:
         valkey.flushall()
     donors.act(60)
     observed(lambda: any(status["generation"] > 1 for status in up.get("/api/v1/status")["collections"]))

@@ -263,7 +263,9 @@ def state(running: Running) -> State:
     """Say how things stand."""
     table = next(iter(running.start.collections.values())).table
     partitions = running.store.partitions(table)
-    [report] = merged(running.store.reports(), clock.now()) if running.start.shared else running.worker.reports()
+    shared = merged(running.store.reports(), clock.now()) if running.start.shared else []
+    # Nothing is shared before the first report of any.
+    [report] = shared or running.worker.reports()
     status = statuses(running.store, report, running.start.collections)
     try:
         served = {name: found for name in running.start.collections if (found := _served(running, name)) is not None}
