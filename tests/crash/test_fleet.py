@@ -26,7 +26,7 @@ from tests.contract.stores import StoreTable
 from tests.fleet import WorkerProcess
 from tests.services.dynamodb_local import DynamoDBLocal
 from tests.services.valkey import ValkeyServer
-from tests.waiting import observed
+from tests.waiting import NotObservedError, observed
 
 pytestmark = pytest.mark.soak
 
@@ -166,11 +166,38 @@ class Fleet:
 
     def is_equal(self) -> bool:
         """Whether the metrics are those of the table's items."""
+        return not self._differences()
+
+    def await_equal(self) -> None:
+        """Wait until they are; else say what differs, and what the store and the target hold."""
+        try:
+            observed(self.is_equal, timeout=120)
+        except NotObservedError as error:
+            error.add_note(self._said())
+            raise
+
+    def _differences(self) -> dict[str, tuple[int | None, int | None]]:
         items = self.streams.items()
         written = {item["id"]["S"]: int(item["written"]["N"]) for item in items}
+        shown = by_item(self.target)
+        found = {id_: (written.get(id_), shown.get(id_)) for id_ in written.keys() | shown.keys()}
         total = self.target.metric("donations", "by_platform").total
         assert total is not None
-        return by_item(self.target) == written and total.values["count"] == str(len(items))
+        found["count"] = (len(items), int(total.values["count"]))
+        return {id_: (there, here) for id_, (there, here) in found.items() if there != here}
+
+    def _said(self) -> str:
+        memory = self.target.recall(TABLE)
+        held = [(one.partition.id, one.epoch, one.position) for one in self.store.partitions(TABLE)]
+        lines = [
+            f"differs (table, target): {self._differences()}",
+            f"positions: {held}",
+            f"marks: {dict(memory.marks)}, epoch {memory.epoch}, generations {memory.generations}",
+            f"leases: {self.store.leases(TABLE)}, beats {self.store.pulse()}",
+            f"copies: {self.store.copies(TABLE, 'metrics')}, gaps: {self.store.gaps(TABLE)}",
+            *(log.read_text() for log in sorted(self._folder.glob("worker-*.log"))),
+        ]
+        return "\n".join(lines)
 
     def close(self) -> None:
         for worker in self.workers:
@@ -219,7 +246,9 @@ def test_three_workers_of_whom_one_is_killed_and_one_paused_past_its_lease(
     paused.resume()
     shared = fleet.seconds_until(fleet.are_held_by(stays, paused))
     writer.stop()
-    equal = fleet.seconds_until(fleet.is_equal)
+    began = time.monotonic()
+    fleet.await_equal()
+    equal = time.monotonic() - began
     record_property(
         "measured",
         f"fleet, leases of {LEASE_SECONDS:g} s: taken over {taken_over:.1f} s after SIGKILL, {left_alone:.1f} s after "
@@ -238,7 +267,7 @@ def test_a_worker_that_leaves_hands_its_shards_over(
         ended = time.monotonic() - began
         handed_over = fleet.seconds_until(fleet.are_held_by(stays))
         writer.stop()
-        observed(fleet.is_equal)
+        fleet.await_equal()
     record_property("measured", f"SIGTERM to exit {ended:.1f} s, then hand-over {handed_over:.2f} s")
     assert watch.went_back == []
 
@@ -252,7 +281,7 @@ def test_a_store_that_is_deleted_while_workers_run(fleet: Fleet, writer: Writer)
         observed(lambda: len(set(fleet.owners().values())) == 2, timeout=120)
         observed(lambda: writer.written() > written + 100)
         writer.stop()
-        observed(fleet.is_equal, timeout=120)
+        fleet.await_equal()
     assert watch.went_back == []
     # Whoever had not heard yet that the first copy was complete may have said so to the new store.
     observed(lambda: [(copy.number, copy.state) for copy in fleet.store.copies(TABLE, "metrics")] == [(1, "live")])
@@ -272,6 +301,6 @@ def test_a_store_that_is_restored_from_earlier_while_workers_run(fleet: Fleet, w
         observed(lambda: writer.written() > written + 200)
         observed(lambda: joins.name in fleet.owners().values(), timeout=120)
         writer.stop()
-        observed(fleet.is_equal, timeout=120)
+        fleet.await_equal()
     assert watch.went_back == []
     assert fleet.store.leases(TABLE)[LEADER.id]
