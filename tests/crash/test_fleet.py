@@ -140,9 +140,19 @@ class Fleet:
             log = self._folder / f"worker-{len(self.workers)}.log"
             self.workers.append(WorkerProcess(self.file, log))
         names = {worker.name for worker in self.workers}
-        observed(lambda: set(self.owners().values()) == names, timeout=120)
-        observed(self.is_live, timeout=120)
+        self.await_seen(lambda: set(self.owners().values()) == names)
+        self.await_seen(self.is_live)
         return self.workers
+
+    def await_seen(self, seen: Callable[[], bool]) -> float:
+        """Wait until this is seen, and give the seconds; else say how things stand."""
+        began = time.monotonic()
+        try:
+            observed(seen, timeout=120)
+        except NotObservedError as error:
+            error.add_note(self._said())
+            raise
+        return time.monotonic() - began
 
     def is_live(self) -> bool:
         """Whether the first copy is complete."""
@@ -159,22 +169,9 @@ class Fleet:
         shards = len(self.owners())
         return lambda: set(self.owners().values()) == names and len(self.owners()) == shards
 
-    def seconds_until(self, condition: Callable[[], bool]) -> float:
-        began = time.monotonic()
-        observed(condition, timeout=120)
-        return time.monotonic() - began
-
     def is_equal(self) -> bool:
         """Whether the metrics are those of the table's items."""
         return not self._differences()
-
-    def await_equal(self) -> None:
-        """Wait until they are; else say what differs, and what the store and the target hold."""
-        try:
-            observed(self.is_equal, timeout=120)
-        except NotObservedError as error:
-            error.add_note(self._said())
-            raise
 
     def _differences(self) -> dict[str, tuple[int | None, int | None]]:
         items = self.streams.items()
@@ -182,15 +179,14 @@ class Fleet:
         shown = by_item(self.target)
         found = {id_: (written.get(id_), shown.get(id_)) for id_ in written.keys() | shown.keys()}
         total = self.target.metric("donations", "by_platform").total
-        assert total is not None
-        found["count"] = (len(items), int(total.values["count"]))
+        found["count"] = (len(items), int(total.values["count"]) if total else None)
         return {id_: (there, here) for id_, (there, here) in found.items() if there != here}
 
     def _said(self) -> str:
         memory = self.target.recall(TABLE)
         held = [(one.partition.id, one.epoch, one.position) for one in self.store.partitions(TABLE)]
         lines = [
-            f"differs (table, target): {self._differences()}",
+            f"differs (table, target): {self._differences() if memory.generations else 'not begun'}",
             f"positions: {held}",
             f"marks: {dict(memory.marks)}, epoch {memory.epoch}, generations {memory.generations}",
             f"leases: {self.store.leases(TABLE)}, beats {self.store.pulse()}",
@@ -240,15 +236,13 @@ def test_three_workers_of_whom_one_is_killed_and_one_paused_past_its_lease(
 ) -> None:
     stays, killed, paused = fleet.start(3)
     killed.kill()
-    taken_over = fleet.seconds_until(fleet.are_held_by(stays, paused))
+    taken_over = fleet.await_seen(fleet.are_held_by(stays, paused))
     paused.pause()
-    left_alone = fleet.seconds_until(fleet.are_held_by(stays))
+    left_alone = fleet.await_seen(fleet.are_held_by(stays))
     paused.resume()
-    shared = fleet.seconds_until(fleet.are_held_by(stays, paused))
+    shared = fleet.await_seen(fleet.are_held_by(stays, paused))
     writer.stop()
-    began = time.monotonic()
-    fleet.await_equal()
-    equal = time.monotonic() - began
+    equal = fleet.await_seen(fleet.is_equal)
     record_property(
         "measured",
         f"fleet, leases of {LEASE_SECONDS:g} s: taken over {taken_over:.1f} s after SIGKILL, {left_alone:.1f} s after "
@@ -265,9 +259,9 @@ def test_a_worker_that_leaves_hands_its_shards_over(
         began = time.monotonic()
         assert leaves.end() == 0
         ended = time.monotonic() - began
-        handed_over = fleet.seconds_until(fleet.are_held_by(stays))
+        handed_over = fleet.await_seen(fleet.are_held_by(stays))
         writer.stop()
-        fleet.await_equal()
+        fleet.await_seen(fleet.is_equal)
     record_property("measured", f"SIGTERM to exit {ended:.1f} s, then hand-over {handed_over:.2f} s")
     assert watch.went_back == []
 
@@ -278,10 +272,10 @@ def test_a_store_that_is_deleted_while_workers_run(fleet: Fleet, writer: Writer)
     with Watch(fleet.target) as watch:
         fleet.table.delete_and_create()
         written = writer.written()
-        observed(lambda: len(set(fleet.owners().values())) == 2, timeout=120)
+        fleet.await_seen(lambda: len(set(fleet.owners().values())) == 2)
         observed(lambda: writer.written() > written + 100)
         writer.stop()
-        fleet.await_equal()
+        fleet.await_seen(fleet.is_equal)
     assert watch.went_back == []
     # Whoever had not heard yet that the first copy was complete may have said so to the new store.
     observed(lambda: [(copy.number, copy.state) for copy in fleet.store.copies(TABLE, "metrics")] == [(1, "live")])
@@ -299,8 +293,8 @@ def test_a_store_that_is_restored_from_earlier_while_workers_run(fleet: Fleet, w
         fleet.table.restore(backup)
         written = writer.written()
         observed(lambda: writer.written() > written + 200)
-        observed(lambda: joins.name in fleet.owners().values(), timeout=120)
+        fleet.await_seen(lambda: joins.name in fleet.owners().values())
         writer.stop()
-        fleet.await_equal()
+        fleet.await_seen(fleet.is_equal)
     assert watch.went_back == []
     assert fleet.store.leases(TABLE)[LEADER.id]
