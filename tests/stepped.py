@@ -157,10 +157,10 @@ class Stepped:
     def work(self) -> None:
         """Read one page of every partition and apply them."""
         with self.pipeline._feed.lock:
-            for cursor in list(self.attachment.cursors.values()):
+            for cursor in list(self.attachment.reading.cursors.values()):
                 if not cursor.position.ended:
                     self._read(cursor)
-            deliveries = list(self.lane._take_batch())
+            deliveries = list(self.lane._queue.take())
         if deliveries:
             self.lane._apply(deliveries)
 
@@ -183,7 +183,7 @@ class Stepped:
             self.work()
             if self.lane._lost:
                 raise TrimmedError("changes were lost")
-            self.lane._asked_at = -math.inf  # whoever asks is answered in this step
+            self.lane._duties._asked_at = -math.inf  # whoever asks is answered in this step
             self.lane._tend()
         except DynalensError:
             self.attach()

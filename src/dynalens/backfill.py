@@ -141,20 +141,16 @@ class Situation:
         return max((copy.number for copy in self.copies), default=0)
 
 
-def losses(
-    situation: Situation,
-    judged: Callable[[str], bool] = lambda _partition: True,
-    holds: Callable[[str], bool] = lambda _partition: True,
-) -> Loss:
+def losses(situation: Situation, *, leads: bool = True, holds: Callable[[str], bool] = lambda _partition: True) -> Loss:
     """Find out what was lost.
 
     Args:
         situation: What the target and the store hold.
-        judged: Whether a partition is looked at: one that another worker holds is that worker's to judge.
+        leads: Whether this worker leads the table: it judges every partition, others those that they hold.
         holds: Whether this worker holds a partition: it alone can abandon it.
     """
     trimmed = {gap.partition for gap in situation.lost}
-    stored = {id_: state for id_, state in situation.stored.items() if judged(id_)}
+    stored = {id_: state for id_, state in situation.stored.items() if leads or holds(id_)}
     others = _other_streams(situation)
     listed = {shard.id for shard in situation.shards}
     unreadable = [state for id_, state in stored.items() if id_ in trimmed or is_gone(state, situation.stored, listed)]

@@ -133,7 +133,7 @@ class LedTable(ScriptedTable):
 
     def losses_of(self, situation: Situation, partition: str = "") -> Loss:
         """Find what was lost, of one partition or of all."""
-        loss = losses(situation, judged=lambda id_: partition in {"", id_})
+        loss = losses(situation, leads=not partition, holds=lambda id_: partition in {"", id_})
         recorded = [gap for gap in loss.gaps if self.rules.judges_scans or not gap.partition.startswith("scan")]
         return replace(loss, gaps=tuple(recorded) if self.rules.records_gaps else ())
 

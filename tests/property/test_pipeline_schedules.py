@@ -14,7 +14,7 @@ import pytest
 
 from dynalens import failpoint
 from dynalens.errors import TargetError
-from dynalens.pipeline import lane
+from dynalens.pipeline import queue
 from dynalens.position.sqlite import SqliteStore
 from dynalens.target import Generation
 from dynalens.testing.failpoints import armed
@@ -91,7 +91,7 @@ def test_a_target_that_goes_back_into_the_middle_of_a_replay(bench: Bench, monke
             backups.append(target.snapshot())
 
     source.page_size = 1
-    monkeypatch.setattr(lane, "BATCH_CHANGES", 1)
+    monkeypatch.setattr(queue, "BATCH_CHANGES", 1)
     with armed(failpoint.AFTER_APPLY, back_up):
         run_until(bench, lambda: bool(backups), is_equal(bench))
     target.go_back(backups[0])

@@ -266,7 +266,8 @@ def test_a_worker_that_was_killed_before_its_first_report_has_no_gap() -> None:
 
 
 def test_a_partition_of_another_worker_is_that_workers_to_judge() -> None:
-    assert losses(replace(STEADY, memory=marked(None)), judged=lambda partition: partition != "shard") == Loss()
+    situation = replace(STEADY, memory=marked(None))
+    assert losses(situation, leads=False, holds=lambda partition: partition != "shard") == Loss()
 
 
 # Repair.

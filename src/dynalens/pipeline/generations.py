@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from dynalens.backfill import dropped
 from dynalens.change import Change
 from dynalens.config import CollectionConfig, load_settings
 from dynalens.errors import DynalensError
@@ -110,13 +109,6 @@ class Generations:
         for other in held:
             if other.collection == collection and str(other) not in self.fed:
                 self.target.drop(other)
-
-    def retire(self, copies: Sequence[Copy]) -> None:
-        """Feed generations no more."""
-        for copy in copies:
-            self.store.save_copy(self.table, dropped(copy))
-            self.fed.pop(str(Generation(copy.collection, copy.number)), None)
-        self._routes = tuple(one.route for one in self.fed.values())
 
 
 def _fed(copy: Copy) -> Fed | None:

@@ -10,37 +10,32 @@ import logging
 import math
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
 from dynalens import clock, failpoint
 from dynalens.dead_letter import DeadLetter, DeadLetterStore
-from dynalens.errors import DynalensError, SourceError, TrimmedError
-from dynalens.partition import START, Partition
-from dynalens.pipeline.attachment import Attachment, Table
+from dynalens.errors import DynalensError, TrimmedError
+from dynalens.partition import Partition
+from dynalens.pipeline.attachment import Attachment
 from dynalens.pipeline.delivery import ORDINAL_LIMIT, Cursor, Delivery
-from dynalens.pipeline.generations import DetachedError, Fed
+from dynalens.pipeline.duties import Duties
+from dynalens.pipeline.generations import DetachedError
 from dynalens.pipeline.progress import Progress
+from dynalens.pipeline.queue import Queue
+from dynalens.pipeline.reading import Table
 from dynalens.pipeline.redrive import Redriver, poison_letter, rejection_letter
-from dynalens.pipeline.verifier import Repair, Verifier, repairing_writes
+from dynalens.pipeline.verified import VerifiedLane
+from dynalens.pipeline.verifier import Repairer, Verifier
 from dynalens.position import Commit, Copy, Gap
 from dynalens.report import Report
 from dynalens.retry import RetryPolicy
-from dynalens.target import TOMBSTONE_RETENTION_SECONDS, Mark, Rejection, Target, Write
+from dynalens.target import Mark, Rejection, Target, Write
 
 log = logging.getLogger(__name__)
 
-QUEUE_BYTES = 16 << 20
-"""Bytes on the wire that a lane holds at most, waiting and in flight, besides one page."""
-BATCH_CHANGES = 5_000
-BATCH_BYTES = 4 << 20
 LINGER_SECONDS = 0.05
 """How long a batch may wait for company: less would make many small parts, more would be seen."""
 IDLE_SECONDS = 0.25
-SWEEP_EVERY_SECONDS = 3600.0
-APPLIED_LOOK_SECONDS = 0.05
-ASK_SECONDS = 0.5
-"""How often the stores are asked for what somebody wants: redrives, verifications, switches."""
 LOOK_SECONDS = 3.0
 """How often the target is asked whether it still holds what it confirmed: a quiet table would not find out."""
 
@@ -76,7 +71,7 @@ class TargetLane:
         wake: Callable[[], None],
         rediscover: Callable[[], None],
         redriver: Redriver,
-        verifier: Callable[[TargetLane], Verifier],
+        verifier: Callable[[Repairer], Verifier],
         retries: RetryPolicy,
     ) -> None:
         """Prepare; `start` begins."""
@@ -91,18 +86,17 @@ class TargetLane:
         self._lock = lock
         self._wake = wake
         self._rediscover = rediscover
-        self._redriver = redriver
-        self._verifier = verifier(self)
         self._retries = retries
         self._attachment = attach()
-        self._queue: deque[Delivery] = deque()
-        self._held_bytes = 0
+        compared = verifier(VerifiedLane(lambda: self._attachment, other_reports, lock))
+        self._duties = Duties(table.name, target, redriver, compared, self._have_caught_up)
+        self._queue = Queue()
         self._lost: list[Gap] = []
         self._known: list[Copy] = []
         self._progress = Progress(table.name, target.name, reported_as, read_at=table.read_at.get(target.name, 0.0))
         self._stop = threading.Event()
         self._drain_until = 0.0
-        self._swept_at = self._looked_at = self._asked_at = time.monotonic()
+        self._looked_at = time.monotonic()
         self._tended_at = -math.inf
         self._thread = threading.Thread(target=self._run, name=f"lane-{table.name}-{target.name}", daemon=True)
 
@@ -110,7 +104,7 @@ class TargetLane:
 
     def cursor(self, partition: str) -> Cursor | None:
         """See `feed.Lane.cursor`."""
-        return self._attachment.cursors.get(partition)
+        return self._attachment.reading.cursors.get(partition)
 
     def scans(self) -> set[str]:
         """Give the ids of the scans that fill generations which are being built."""
@@ -118,7 +112,7 @@ class TargetLane:
 
     def has_room(self) -> bool:
         """See `feed.Lane.has_room`."""
-        return self._held_bytes < QUEUE_BYTES
+        return self._queue.has_room()
 
     def deliver(self, delivery: Delivery) -> None:
         """See `feed.Lane.deliver`."""
@@ -126,15 +120,14 @@ class TargetLane:
         if delivery.batch.position == delivery.cursor.committed and not len(delivery):
             return
         self._progress.read(len(delivery))
-        self._queue.append(delivery)
-        self._held_bytes += delivery.batch.size
+        self._queue.add(delivery)
         self._lock.notify_all()
 
     def source_failed(self, partition: Partition | None, error: DynalensError) -> None:
         """See `feed.Lane.source_failed`."""
         self._progress.source_error = error
         if partition is not None and isinstance(error, TrimmedError):
-            cursor = self._attachment.cursors.get(partition.id)
+            cursor = self._attachment.reading.cursors.get(partition.id)
             self._lost.append(self._gap(partition, cursor.newest if cursor else 0.0, error))
             self._lock.notify_all()
 
@@ -160,7 +153,7 @@ class TargetLane:
         """Apply and commit what has been read, for at most `drain_seconds`, then end. Returns at once."""
         self._drain_until = time.monotonic() + drain_seconds
         self._stop.set()
-        self._verifier.stop()
+        self._duties.stop()
         with self._lock:
             self._lock.notify_all()
 
@@ -221,7 +214,6 @@ class TargetLane:
             self._known = self._attachment.generations.copies() or self._known
             self._attachment = self._new_attachment()
             self._queue.clear()
-            self._held_bytes = 0
             self._progress.forget()
 
     def _work_until_stopped(self) -> None:
@@ -248,20 +240,12 @@ class TargetLane:
                 self._lock.wait(IDLE_SECONDS)
             if self._queue:
                 deadline = time.monotonic() + LINGER_SECONDS
-                while not self._batch_is_full() and (left := deadline - time.monotonic()) > 0:
+                while not self._has_batch() and (left := deadline - time.monotonic()) > 0:
                     self._lock.wait(left)
-            return list(self._take_batch())
+            return list(self._queue.take())
 
-    def _batch_is_full(self) -> bool:
-        return self._stop.is_set() or self._held_bytes >= BATCH_BYTES or sum(map(len, self._queue)) >= BATCH_CHANGES
-
-    def _take_batch(self) -> Iterator[Delivery]:
-        changes = size = 0
-        while self._queue and changes < BATCH_CHANGES and size < BATCH_BYTES:
-            delivery = self._queue.popleft()
-            changes += len(delivery)
-            size += delivery.batch.size
-            yield delivery
+    def _has_batch(self) -> bool:
+        return self._stop.is_set() or self._queue.has_batch()
 
     def _apply(self, deliveries: Sequence[Delivery]) -> None:
         """Apply, mark, commit: in this order, so that a position never stands for what was not confirmed."""
@@ -278,7 +262,7 @@ class TargetLane:
             {name: Mark(last.cursor.epoch, last.batch.position) for name, last in positions.items()},
         )
         failpoint.hit(failpoint.AFTER_MARK)
-        self._attachment.store.commit(
+        self._attachment.reading.store.commit(
             self._table.name,
             self.name,
             [Commit(name, last.cursor.epoch, last.batch.position) for name, last in positions.items()],
@@ -287,14 +271,14 @@ class TargetLane:
         self._confirm(deliveries)
 
     def _writes(self, delivery: Delivery) -> Iterator[Write]:
-        scan = self._attachment.scans.get(delivery.cursor.partition.id)
+        scan = self._attachment.scans.scan_of(delivery.cursor.partition.id)
         for version, change in delivery.changes():
             yield from self._attachment.generations.writes(change, version, scan=scan)
 
     def _bury(self, deliveries: Sequence[Delivery], rejections: Sequence[Rejection]) -> None:
         """Store what cannot be applied, before the position moves past it."""
         letters: list[DeadLetter] = [
-            rejection_letter(rejection, self.name, self._attachment.partition_of(rejection.write.version))
+            rejection_letter(rejection, self.name, self._attachment.reading.partition_of(rejection.write.version))
             for rejection in rejections
         ]
         for delivery in deliveries:
@@ -311,9 +295,9 @@ class TargetLane:
         with self._lock:
             for delivery in deliveries:
                 delivery.cursor.committed = delivery.batch.position
-                self._attachment.committed[delivery.cursor.partition.id] = delivery.batch.position
-                self._held_bytes -= delivery.batch.size
+                self._attachment.reading.committed[delivery.cursor.partition.id] = delivery.batch.position
                 drained = drained or delivery.batch.position.ended
+            self._queue.confirm(deliveries)
             self._progress.confirm(deliveries)
             self._wake()
         if drained:
@@ -323,130 +307,38 @@ class TargetLane:
         """What needs doing between batches: partitions lost and new, and what the leading worker does for the table."""
         attachment = self._attachment
         self._let_go()
-        if attachment.leases.revision() > attachment.generations.revision:
+        if attachment.reading.leases.revision() > attachment.generations.revision:
             attachment.refresh()
         attachment.extend()
         if attachment.has_begun():
             self.tried.set()
-        if attachment.leases.leads():
-            self._lead()
+        if attachment.reading.leases.leads():
+            self._duties.do(attachment)
         else:
-            self._verifier.stop()
+            self._duties.stop()
         if time.monotonic() - self._looked_at > LOOK_SECONDS:
             self._looked_at = time.monotonic()
             attachment.look_after()
-        if any(cursor.ordinal > ORDINAL_LIMIT for cursor in self._attachment.cursors.values()):
+        if any(cursor.ordinal > ORDINAL_LIMIT for cursor in self._attachment.reading.cursors.values()):
             message = "the ordinals of an epoch run out"
             raise DetachedError(message)
 
     def _let_go(self) -> None:
         """Read no more for partitions that another worker may take; what was read and not applied is dropped."""
-        lost = self._attachment.let_go()
+        lost = self._attachment.reading.not_held()
         if not lost:
             return
         with self._lock:
             for partition in lost:
-                del self._attachment.cursors[partition]
-            dropped = [delivery for delivery in self._queue if delivery.cursor.partition.id in lost]
-            self._held_bytes -= sum(delivery.batch.size for delivery in dropped)
-            self._queue = deque(delivery for delivery in self._queue if delivery.cursor.partition.id not in lost)
-            self._progress.drop(dropped)
+                del self._attachment.reading.cursors[partition]
+            self._progress.drop(self._queue.drop(lost))
             self._wake()
-
-    def _lead(self) -> None:
-        """Finish complete generations, answer requests, redrive dead letters, sweep old tombstones."""
-        attachment = self._attachment
-        for copy in attachment.complete():
-            if not attachment.replaces(copy) or self._have_caught_up():
-                attachment.lead.finish(copy, [segment.id for segment in attachment.segments[copy.scan]])
-        if time.monotonic() - self._asked_at > ASK_SECONDS:
-            self._asked_at = time.monotonic()
-            attachment.lead.answer_requests()
-            self._redriver.run(attachment.generations)
-            self._verifier.run()
-        if self._verifier.repairs:
-            self._repair(self._verifier.repairs[0])
-        if time.monotonic() - self._swept_at > SWEEP_EVERY_SECONDS:
-            self._swept_at = time.monotonic()
-            attachment.forget_gone()
-            self._target.sweep(clock.now() - TOMBSTONE_RETENTION_SECONDS)
-
-    def _repair(self, repair: Repair) -> None:
-        """Write documents anew that a verification found to differ, once every shard has drawn above the repair."""
-        fed = self._attachment.generations.fed.get(str(repair.fed.generation))
-        if fed is not None and not repair.epoch:
-            repair.epoch = self._attachment.lead.begin_repair(fed.copy)
-            message = "documents are repaired"
-            raise DetachedError(message)
-        if fed is not None and not self._attachment.all_drew_above(repair.epoch):
-            return
-        try:
-            writes = [] if fed is None else repairing_writes(repair, self._table.name, self._redriver.fetch)
-        except SourceError as error:
-            # A table that cannot be read now must not hold up what is applied; the verification tells of it.
-            log.warning("repairing %s: %s %s", repair.fed.generation, error.message, error.hint)
-            writes = []
-        if writes:
-            repair.repaired = len(writes) - len(self._target.apply(writes))
-        self._verifier.repairs.remove(repair)
-        repair.done.set()
 
     def _have_caught_up(self) -> bool:
         others = self._other_reports()
         return self.report(clock.now()).caught_up and all(report.caught_up for report in others)
 
-    # What a verification asks, from its own thread.
-
-    def served(self, collection: str) -> Fed | None:
-        """See `verifier.Repairer.served`."""
-        fed = [one for one in self._attachment.generations.fed.values() if one.copy.collection == collection]
-        return next((one for one in fed if one.copy.state == "live"), None)
-
-    def applied(self, stop: threading.Event) -> None:
-        """See `verifier.Repairer.applied`."""
-        began = clock.now()
-        while not (stop.is_set() or self._has_applied(stop)):
-            stop.wait(APPLIED_LOOK_SECONDS)
-        while not stop.is_set() and not all(_applied_until(report) > began for report in self._other_reports()):
-            stop.wait(APPLIED_LOOK_SECONDS)
-
-    def _has_applied(self, stop: threading.Event) -> bool:
-        """Read every shard once more, and wait until that is applied; False when the lane attached again meanwhile."""
-        attachment = self._attachment
-        with self._lock:
-            # The first may have been under way already.
-            polls = {id_: cursor.polls + 2 for id_, cursor in _open_cursors(attachment).items()}
-        if not self._await(stop, lambda cursor: cursor.polls >= polls.get(cursor.partition.id, 0), attachment):
-            return False
-        with self._lock:
-            positions = {id_: cursor.position for id_, cursor in _open_cursors(attachment).items()}
-        reached = self._await(
-            stop, lambda cursor: cursor.committed >= positions.get(cursor.partition.id, START), attachment
-        )
-        return reached and attachment.has_all_shards()
-
-    def _await(self, stop: threading.Event, reached: Callable[[Cursor], bool], attachment: Attachment) -> bool:
-        while not stop.is_set() and attachment is self._attachment and attachment.attached:
-            with self._lock:
-                if all(map(reached, _open_cursors(attachment).values())):
-                    return True
-            stop.wait(APPLIED_LOOK_SECONDS)
-        return False
-
     def report(self, now: float) -> Report:
         """Say how far this lane is, and what holds it up."""
         with self._lock:
             return self._progress.report(self._attachment, self._queue, now)
-
-
-def _open_cursors(attachment: Attachment) -> dict[str, Cursor]:
-    return {
-        id_: cursor
-        for id_, cursor in attachment.cursors.items()
-        if cursor.partition.kind == "shard" and not cursor.committed.ended
-    }
-
-
-def _applied_until(report: Report) -> float:
-    """Give the time before which everything that was written is confirmed, as far as a worker knows."""
-    return min(report.polled_at, report.written_at - report.behind_seconds)

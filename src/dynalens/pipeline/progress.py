@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from dynalens import clock
@@ -64,16 +64,16 @@ class Progress:
 
     def note_reads(self, attachment: Attachment, now: float) -> None:
         """Note when the shards were read last. A stream without open shards has nothing to read."""
-        shards = _open_shards(attachment)
+        shards = attachment.reading.open_shards().values()
         if shards:
             self.read_at = min(cursor.polled_at or self.read_at for cursor in shards)
         elif attachment.attached:
             self.read_at = now
 
-    def report(self, attachment: Attachment, queue: Collection[Delivery], now: float) -> Report:
+    def report(self, attachment: Attachment, queue: Iterable[Delivery], now: float) -> Report:
         """Make the report of this moment."""
         self.note_reads(attachment, now)
-        open_cursors = [cursor for cursor in attachment.cursors.values() if not cursor.committed.ended]
+        open_cursors = [cursor for cursor in attachment.reading.cursors.values() if not cursor.committed.ended]
         error = self.target_error or self.source_error
         at_tip = attachment.attached and error is None and all(_at_tip(cursor, now) for cursor in open_cursors)
         return Report(
@@ -87,23 +87,15 @@ class Progress:
             waiting_since=self.waiting_since,
             waiting=self.waiting,
             applied_at=self.applied_at,
-            behind_seconds=_behind(_open_shards(attachment), queue, self.waiting_since, now),
-            caught_up=at_tip and attachment.has_all_shards(),
-            scanned=attachment.scanned(),
-            scan_total=attachment.table.items,
+            behind_seconds=_behind(attachment.reading.open_shards().values(), queue, self.waiting_since, now),
+            caught_up=at_tip and attachment.reading.has_all_shards(),
+            scanned=attachment.scans.rows(),
+            scan_total=attachment.reading.table.items,
             confirmed=self.confirmed,
             error_code=error.code if error else "",
             error_message=error.message if error else "",
             error_hint=error.hint if error else "",
         )
-
-
-def _open_shards(attachment: Attachment) -> list[Cursor]:
-    return [
-        cursor
-        for cursor in attachment.cursors.values()
-        if cursor.partition.kind == "shard" and not cursor.committed.ended
-    ]
 
 
 def _at_tip(cursor: Cursor, now: float) -> bool:
@@ -113,7 +105,7 @@ def _at_tip(cursor: Cursor, now: float) -> bool:
     return quiet or now - cursor.newest < RECENT_SECONDS
 
 
-def _behind(shards: Sequence[Cursor], queue: Collection[Delivery], waiting_since: float, now: float) -> float:
+def _behind(shards: Iterable[Cursor], queue: Iterable[Delivery], waiting_since: float, now: float) -> float:
     """Age of the oldest change known to be unconfirmed; 0.0 when the last reads came back empty and all is applied."""
     waiting = [change.created_at for delivery in queue for change in delivery.batch.changes[:1] if change.created_at]
     if waiting_since:

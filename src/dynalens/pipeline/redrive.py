@@ -10,8 +10,8 @@ from dynalens import clock
 from dynalens.change import Change, DecodeError, Poison, Typed, decode_record, render, stream_record
 from dynalens.dead_letter import UNDECODED, DeadLetter, DeadLetterStore
 from dynalens.errors import SourceError
-from dynalens.pipeline.attachment import Table
 from dynalens.pipeline.generations import Generations
+from dynalens.pipeline.reading import Table
 from dynalens.target import TOMBSTONE_RETENTION_SECONDS, Generation, Rejection, Target, Write
 
 Fetch = Callable[[Mapping[str, Typed]], Mapping[str, Typed] | None]

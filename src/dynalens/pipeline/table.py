@@ -14,15 +14,16 @@ from dynalens.backfill import Scan
 from dynalens.dead_letter import DeadLetterStore
 from dynalens.errors import DynalensError
 from dynalens.partition import Partition
-from dynalens.pipeline.attachment import Attachment, Table
+from dynalens.pipeline.attachment import Attachment
 from dynalens.pipeline.delivery import Cursor
 from dynalens.pipeline.feed import Feed
 from dynalens.pipeline.generations import Generations
 from dynalens.pipeline.lane import TargetLane
 from dynalens.pipeline.lead import Lead
 from dynalens.pipeline.leases import Leases
+from dynalens.pipeline.reading import Reading, Table
 from dynalens.pipeline.redrive import Fetch, Redriver
-from dynalens.pipeline.verifier import Verifier
+from dynalens.pipeline.verifier import Repairer, Verifier
 from dynalens.position import PositionStore
 from dynalens.report import Report
 from dynalens.request import RequestStore
@@ -118,14 +119,14 @@ class TablePipeline:
     def _attachment(self, target: Target, store: PositionStore, requests: RequestStore, leases: Leases) -> Attachment:
         generations = Generations(self._table.name, target, store)
         lead = Lead(self._table.name, target, store, requests, generations, self.new_scan)
-        return Attachment(self._table, target, store, self, leases, generations, lead)
+        return Attachment(Reading(self._table, target, store, self, leases), generations, lead)
 
     def _verifier(
         self,
         target: Target,
         requests: RequestStore,
         reader: Callable[[threading.Event], TableReader],
-        lane: TargetLane,
+        lane: Repairer,
     ) -> Verifier:
         table = self._table
         return Verifier(
@@ -141,7 +142,7 @@ class TablePipeline:
     # Partitions, as lanes see them.
 
     def shards(self) -> Sequence[Partition]:
-        """See `attachment.Partitions.shards`."""
+        """See `reading.Partitions.shards`."""
         with self._feed.lock:
             return self._shards
 
@@ -154,7 +155,7 @@ class TablePipeline:
             return shared
 
     def segments(self, scan: Scan) -> Sequence[Partition]:
-        """See `attachment.Partitions.segments`."""
+        """See `reading.Partitions.segments`."""
         with self._feed.lock:
             source = self._scan_sources.get(scan) or self._scans(scan)
             self._scan_sources[scan] = source
@@ -165,7 +166,7 @@ class TablePipeline:
         return segments
 
     def read(self, cursors: dict[str, Cursor], attached: Iterable[Cursor]) -> None:
-        """See `attachment.Partitions.read`."""
+        """See `reading.Partitions.read`."""
         with self._feed.lock:
             for cursor in attached:
                 partition = cursor.partition

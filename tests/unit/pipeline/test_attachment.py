@@ -43,7 +43,7 @@ def scanned(worker: Stepped, *, rows: int) -> None:
     """Let a worker go on until the scan of a new generation has begun, and so many of its rows are applied."""
     for _ in range(9):
         fills = worker.attachment.generations.building() and worker.attachment.has_begun()
-        if not fills or worker.attachment.scanned() < rows:
+        if not fills or worker.attachment.scans.rows() < rows:
             worker.step()
 
 
@@ -156,7 +156,7 @@ def test_whoever_lost_a_partition_cannot_mark_it_in_the_middle_of_a_replay(share
 
     with armed(failpoint.AFTER_APPLY, take_over), pytest.raises(StaleLeaseError):
         first.work()
-    cursor = second.attachment.cursors["s1"]
+    cursor = second.attachment.reading.cursors["s1"]
     assert shared.target.recall("Donations").marks["s1"] == Mark(cursor.epoch, cursor.position)
 
 
@@ -190,7 +190,7 @@ def test_a_child_waits_for_a_parent_that_another_worker_reads(shared: Shared) ->
     parents = shared.worker("w1", held={"s2"}, leading=False).attach()
     children = shared.worker("w2", held={"s3"}, leading=False).attach()
     settle(children, rounds=2)
-    assert "s3" not in children.attachment.cursors
+    assert "s3" not in children.attachment.reading.cursors
     settle(parents, children)
     assert shared.is_equal()
 
@@ -334,10 +334,10 @@ def test_a_row_of_a_scan_loses_to_a_change_that_came_first(shared: Shared) -> No
     worker = begun(shared)
     shared.ask("rebuild")
     scanned(worker, rows=0)
-    [segment] = [cursor for cursor in worker.attachment.cursors.values() if cursor.partition.kind == "segment"]
+    [segment] = [cursor for cursor in worker.attachment.reading.cursors.values() if cursor.partition.kind == "segment"]
     page = shared.source.scan(shared.copy(2).scan, 1).open(segment.partition, segment.position).read()
     shared.source.delete("s1", {"id": {"S": "old"}})
-    worker.attachment.cursors.pop(segment.partition.id)
+    worker.attachment.reading.cursors.pop(segment.partition.id)
     worker.work()
     worker.apply_page(segment, page)
     settle(worker.attach())
@@ -372,7 +372,7 @@ def test_a_scan_waits_until_every_worker_has_drawn_under_the_new_list(shared: Sh
     shared.ask("rebuild")
     leader.leases.held = {"s1"} | {f"scan-{shared.copy(1).scan}-0"}
     settle(leader)
-    assert not leader.attachment.segments, "the other one knows only the first generation"
+    assert not leader.attachment.scans.segments, "the other one knows only the first generation"
     shared.put("s2", "between")
     other.work()
     settle(other)
@@ -392,7 +392,7 @@ def test_a_scan_waits_for_a_shard_that_only_another_worker_lists(shared: Shared)
     leader.leases.held = {"s1"}
     shared.ask("rebuild")
     settle(leader, rounds=3)
-    assert not leader.attachment.segments
+    assert not leader.attachment.scans.segments
     assert shared.gaps() == []
     assert child.id in {state.partition.id for state in shared.store.partitions("Donations")}
 

@@ -1,0 +1,235 @@
+"""What a lane reads: an epoch drawn for each partition, the place that it is read on from, and how far it has come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from dynalens import failpoint
+from dynalens.backfill import Scan, Wanted, is_gone, is_listed
+from dynalens.change import KeySchema
+from dynalens.partition import START, Partition, Position
+from dynalens.pipeline.delivery import Cursor
+from dynalens.pipeline.generations import DetachedError
+from dynalens.pipeline.leases import Leases
+from dynalens.position import Commit, PartitionState, PositionStore
+from dynalens.target import NO_MARK, VERSION_BITS, Mark, Memory, Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """What all lanes of a table share: its key, its collections, and how it is kept.
+
+    `stream` names its stream, `items` is DynamoDB's estimate of how many there are, about six hours old; `wanted`
+    names the collections with their settings, by target name; `repairs` says whether a gap is repaired by itself;
+    `read_at` tells when an earlier process last read the stream for each target, in epoch seconds.
+    """
+
+    name: str
+    stream: str
+    keys: KeySchema
+    items: int
+    wanted: Mapping[str, Sequence[Wanted]]
+    repairs: bool = True
+    read_at: Mapping[str, float] = field(default_factory=dict)
+
+
+class Partitions(Protocol):
+    """The partitions of one table, and the feed that reads them."""
+
+    def shards(self) -> Sequence[Partition]:
+        """List the stream's shards as last described, parents before children."""
+        ...
+
+    def segments(self, scan: Scan) -> Sequence[Partition]:
+        """List the segments of a scan."""
+        ...
+
+    def read(self, cursors: dict[str, Cursor], attached: Iterable[Cursor]) -> None:
+        """Put newly attached cursors among a lane's `cursors` and read their partitions for it from now on."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class Reading:
+    """The partitions that are read for one target, each under an epoch that was drawn for it.
+
+    Attributes:
+        memory: What the target remembered when it was asked last.
+        cursors: The partitions being read, by id. The feed reads it under its lock; only `Partitions.read` adds to it.
+        committed: The positions committed, by partition id, drained partitions included.
+        epochs: The partition that drew each epoch.
+    """
+
+    table: Table
+    target: Target
+    store: PositionStore
+    partitions: Partitions
+    leases: Leases
+    memory: Memory = field(default_factory=Memory)
+    cursors: dict[str, Cursor] = field(default_factory=dict)
+    committed: dict[str, Position] = field(default_factory=dict)
+    epochs: dict[int, str] = field(default_factory=dict)
+
+    def recall(self) -> Memory:
+        """Ask the target what it remembers."""
+        self.memory = self.target.recall(self.table.name)
+        return self.memory
+
+    def stored(self) -> dict[str, PartitionState]:
+        """Ask the store how far every partition is applied to this target, by partition id."""
+        return {
+            state.partition.id: state
+            for state in self.store.partitions(self.table.name)
+            if state.target == self.target.name
+        }
+
+    # What is read.
+
+    def open_shards(self) -> dict[str, Cursor]:
+        """Give the cursors of the shards that are not drained, by id."""
+        return {
+            id_: cursor
+            for id_, cursor in self.cursors.items()
+            if cursor.partition.kind == "shard" and not cursor.committed.ended
+        }
+
+    def is_fresh(self, partition: Partition) -> bool:
+        """Say whether this worker is to read a partition, and does not yet."""
+        unread = partition.id not in self.cursors and not self.is_drained(partition.id)
+        return unread and self.leases.holds(partition.id)
+
+    def is_read(self, partition: str) -> bool:
+        """Say whether a partition is being read here."""
+        return partition in self.cursors and not self.is_drained(partition)
+
+    def is_drained(self, partition: str) -> bool:
+        """Say whether a partition was read and applied to its end here."""
+        return self.committed.get(partition, START).ended
+
+    def is_drained_elsewhere(self, partition: str, stored: Mapping[str, PartitionState]) -> bool:
+        """Say whether another worker has read a shard to its end, and the target still holds it."""
+        state = stored.get(partition)
+        mark = self.memory.marks.get(partition, NO_MARK)
+        return state is not None and state.position.ended and mark.position.ended and not self.leases.holds(partition)
+
+    def not_held(self) -> list[str]:
+        """Give the partitions that are read though this worker holds them no more."""
+        return [partition for partition in self.cursors if not self.leases.holds(partition)]
+
+    def has_all_shards(self) -> bool:
+        """Say whether every listed shard is read or drained, by whichever worker; a child waits for its parents."""
+        return all(
+            shard.id in self.cursors
+            or self.is_drained(shard.id)
+            or (not self.leases.holds(shard.id) and self.leases.covers(shard.id))
+            for shard in self.partitions.shards()
+        )
+
+    def partition_of(self, version: int) -> str:
+        """Give the id of the partition whose change has this version; empty for rows of a scan."""
+        return self.epochs.get(version >> VERSION_BITS, "")
+
+    # Epochs.
+
+    def lowest_epoch(self, stored: Mapping[str, PartitionState]) -> int:
+        """Give the lowest epoch of a live shard; one that is not drawn for yet will have a higher one."""
+        listed = {shard.id for shard in self.partitions.shards()}
+        epochs = [state.epoch for state in stored.values() if _is_live(state) and not is_gone(state, stored, listed)]
+        return min(epochs, default=self.store.counter(self.table.name) + 1)
+
+    def all_drew_above(self, epoch: int) -> bool:
+        """Say whether every live shard has drawn above an epoch, at whichever worker."""
+        return self.lowest_epoch(self.stored()) > epoch
+
+    def draw(self, partitions: Sequence[Partition], stored: Mapping[str, PartitionState]) -> None:
+        """Draw an epoch for each partition that is not drained, remember the highest in the target, then read."""
+        drawn = {
+            partition.id: (partition, epoch, position)
+            for partition in partitions
+            for epoch, position in self._acquire(partition, stored.get(partition.id))
+        }
+        if not drawn:
+            return
+        self.target.raise_epoch(self.table.name, max(epoch for _, epoch, _ in drawn.values()))
+        failpoint.hit(failpoint.AFTER_RAISE_EPOCH)
+        # Asked once more: whoever held a partition until the draw may have marked it since.
+        self.recall()
+        cursors = []
+        for partition, epoch, position in drawn.values():
+            start = self._start(partition, position)
+            cursors.append(Cursor(partition, epoch, start, start))
+        # Before anything is written under the new epoch: what is replayed must not stand below a mark from before, and
+        # a holder from before marks it no more.
+        self.target.mark(
+            self.table.name, {cursor.partition.id: Mark(cursor.epoch, cursor.position) for cursor in cursors}
+        )
+        self._read(cursors)
+
+    def _acquire(self, partition: Partition, known: PartitionState | None) -> list[tuple[int, Position]]:
+        """Draw for a partition, unless it is drained."""
+        mark = self.memory.marks.get(partition.id, NO_MARK)
+        if known is not None and known.position.ended:
+            if mark.position.ended:
+                self.committed[partition.id] = known.position
+                return []
+            self.store.rewind(self.table.name, partition.id, self.target.name, mark.position, epoch=known.epoch)
+        self.leases.take(partition)
+        failpoint.hit(failpoint.BEFORE_DRAW)
+        draw = self.store.draw(
+            self.table.name, partition.id, self.target.name, owner=self.leases.owner, remembered=self.memory.epoch
+        )
+        failpoint.hit(failpoint.AFTER_DRAW)
+        self.epochs[draw.epoch] = partition.id
+        return [(draw.epoch, draw.position)]
+
+    def _start(self, partition: Partition, drawn: Position) -> Position:
+        """Say where a partition is read on from: the target's mark tells what it holds, whatever the store believes.
+
+        A position above it stands for writes that the target has lost, one below it for a commit that never came, or
+        for a store that was taken back: of that nothing needs to be replayed.
+
+        Raises:
+            DetachedError: The target has just lost all that it had confirmed.
+        """
+        mark = self.memory.marks.get(partition.id, NO_MARK).position
+        if drawn > START == mark:
+            raise DetachedError(f"{self.target.name} no longer holds what it confirmed of {partition.id}")
+        return mark
+
+    def _read(self, cursors: Sequence[Cursor]) -> None:
+        ended = [cursor for cursor in cursors if cursor.position.ended]
+        commits = [Commit(cursor.partition.id, cursor.epoch, cursor.position) for cursor in ended]
+        if commits:
+            self.store.commit(self.table.name, self.target.name, commits)
+        self.committed.update((cursor.partition.id, cursor.position) for cursor in cursors)
+        self.partitions.read(self.cursors, [cursor for cursor in cursors if not cursor.position.ended])
+
+    # What is not read, or no more.
+
+    def abandon(self, shard: Partition) -> None:
+        """Call a shard drained that is not to be read."""
+        self.leases.take(shard)
+        draw = self.store.draw(
+            self.table.name, shard.id, self.target.name, owner=self.leases.owner, remembered=self.memory.epoch
+        )
+        position = replace(draw.position, ended=True)
+        self.target.mark(self.table.name, {shard.id: Mark(draw.epoch, position)})
+        self.store.commit(self.table.name, self.target.name, [Commit(shard.id, draw.epoch, position)])
+
+    def forget_gone(self) -> None:
+        """Forget positions of shards that were read to their end and that the stream no longer lists."""
+        listed = {shard.id for shard in self.partitions.shards()}
+        stored = self.stored()
+        ended = [state.partition for state in stored.values() if _is_drained_shard(state)]
+        gone = [shard.id for shard in ended if not is_listed(shard, stored, listed)]
+        self.store.forget(self.table.name, self.target.name, gone)
+
+
+def _is_live(state: PartitionState) -> bool:
+    return state.partition.kind == "shard" and not state.position.ended
+
+
+def _is_drained_shard(state: PartitionState) -> bool:
+    return state.partition.kind == "shard" and state.position.ended
