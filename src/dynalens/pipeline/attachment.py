@@ -145,16 +145,24 @@ class Attachment:
         known = set(self.generations.fed)
         self._read_generations()
         self.reading.recall()
-        barrier = max((copy.barrier for copy in self.generations.copies()), default=0)
-        if self.generations.fed.keys() - known or any(epoch <= barrier for epoch in self._shard_epochs()):
+        if self.generations.fed.keys() - known:
             raise DetachedError("a generation was begun")
         if self._led and self.lead.must_decide(self._situation(self.reading.stored(), (), clock.now())):
             raise DetachedError("a generation is wanted")
 
     def _read_generations(self) -> None:
-        """Learn which generations are fed, and refuse to feed them from another stream than the one recorded."""
+        """Learn which generations are fed.
+
+        Raises:
+            DetachedError: They are not to be fed from this stream, or not under the epochs drawn: whoever drew before a
+                barrier was set counts as one that does not know of the generation, though it may.
+        """
         self.generations.read()
-        self._require_this_stream(self.generations.copies())
+        copies = self.generations.copies()
+        self._require_this_stream(copies)
+        barrier = max((copy.barrier for copy in copies), default=0)
+        if any(cursor.epoch <= barrier for cursor in self.reading.open_shards().values()):
+            raise DetachedError("a generation was begun")
 
     def _require_this_stream(self, copies: Iterable[Copy]) -> None:
         """Refuse to go on while the others capture another stream: one of them has not noticed yet.
@@ -171,9 +179,6 @@ class Attachment:
         # reference: StreamLabel), so that names of one table are ordered.
         if any(stream > table.stream or not self._led for stream in recorded - {table.stream}):
             raise DetachedError(f"another stream of {table.name} is captured by the others")
-
-    def _shard_epochs(self) -> list[int]:
-        return [cursor.epoch for cursor in self.reading.cursors.values() if cursor.partition.kind == "shard"]
 
     # Partitions.
 

@@ -383,6 +383,24 @@ def test_a_scan_waits_until_every_worker_has_drawn_under_the_new_list(shared: Sh
     assert shared.copies() == {1: "kept", 2: "live"}
 
 
+def test_whoever_drew_before_a_generation_and_read_of_it_after_draws_again(shared: Shared) -> None:
+    """Its epoch says that it may not know of the generation: the scan would wait for it for ever."""
+    other = shared.worker("w1", held={"s2"}, leading=False)
+    leader = shared.worker(held={"s1"})
+
+    def lead() -> None:
+        if not shared.copies():
+            leader.attach()
+
+    with armed(failpoint.AFTER_DRAW, lead), pytest.raises(DetachedError, match="a generation was begun"):
+        other.attach()
+    other.attach()
+    leader.leases.held = {"s1", f"scan-{shared.copy(1).scan}-0"}
+    settle(leader, other)
+    assert shared.is_equal()
+    assert shared.copies() == {1: "live"}
+
+
 def test_a_scan_waits_for_a_shard_that_only_another_worker_lists(shared: Shared) -> None:
     leader = begun(shared)
     shared.source.end("s2")
