@@ -23,7 +23,11 @@ COPIED = ("src", "tests", "docs", "pyproject.toml")
 
 def main() -> int:
     """Run every mutation, or those that are named; give the exit code."""
-    chosen = [mutation for mutation in mutations() if not sys.argv[1:] or mutation.name in sys.argv[1:]]
+    known = {mutation.name: mutation for mutation in mutations()}
+    if unknown := [name for name in sys.argv[1:] if name not in known]:
+        show(f"there is no mutation {unknown[0]}; there are: {', '.join(known)}")
+        return 2
+    chosen = [known[name] for name in sys.argv[1:] or known]
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder) / "tree"
         copy_to(tree)
