@@ -120,6 +120,9 @@ class Attachment:
     def _decide(self, situation: Situation) -> None:
         """Record what was lost; the worker that leads answers it, and judges what nobody holds."""
         loss = losses(situation, leads=self._led, holds=self.reading.leases.holds)
+        if loss.gaps:
+            # Before they are recorded: a target that cannot be told would be found to have lost them at each attempt.
+            self.reading.target.raise_epoch(self.reading.table.name, self.reading.memory.epoch)
         if self._led:
             self.lead.decide(situation, loss)
         else:

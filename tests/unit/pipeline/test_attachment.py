@@ -233,6 +233,23 @@ def test_old_states_are_not_replayed_into_a_target_that_lost_its_marks(shared: S
     assert shared.target.written["of-s1"] == 3, "the first change, the scan before it, and the scan of the repair"
 
 
+def test_a_target_that_lost_its_marks_and_takes_no_writes_is_told_once(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it lost is found at every attempt until it has been told: that must not begin a generation each time."""
+    worker = begun(shared)
+    shared.target.lose_marks()
+    with monkeypatch.context() as refusing:
+        for method in ("raise_epoch", "mark", "create", "serve", "drop", "apply"):
+            refusing.setattr(shared.target, method, lambda *_: break_here())
+        for _ in range(3):
+            with pytest.raises(TargetError):
+                worker.attach()
+    settle(worker.attach())
+    assert shared.is_equal()
+    assert (shared.copies(), shared.gaps()) == ({1: "dropped", 2: "live"}, [])
+
+
 def test_a_loss_cancels_a_backfill_that_is_under_way(shared: Shared) -> None:
     worker = begun(shared)
     shared.source.page_size = 1
