@@ -60,6 +60,9 @@ class HandedOut:
     def covers(self, partition: str) -> bool:  # noqa: ARG002 - somebody reads every one
         return True
 
+    def owners(self) -> Sequence[str]:
+        return []
+
     def leads(self) -> bool:
         return self.leading
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 FRESH_SECONDS = 10.0
@@ -27,6 +27,7 @@ class Report:
         caught_up: DESIGN's first strength: empty pages for 3 s or newest record under 10 s old, and all confirmed.
         scanned: Rows scanned so far by the running scan; `scan_total` is the service's estimate, 0 without a scan.
         confirmed: Changes confirmed since the worker started.
+        owners: The workers that hold partitions of the table, as far as this one knows; empty for the only one.
         error_code: Code, message and hint of the last error, empty when the last attempt went well.
     """
 
@@ -45,6 +46,7 @@ class Report:
     scanned: int = 0
     scan_total: int = 0
     confirmed: int = 0
+    owners: Sequence[str] = field(default_factory=list)
     error_code: str = ""
     error_message: str = ""
     error_hint: str = ""
@@ -88,8 +90,11 @@ def _newest(group: Sequence[Report]) -> Sequence[Report]:
 
 def _together(group: Sequence[Report]) -> Report:
     first = group[0]
+    # Whoever holds a shard and says nothing may be behind with it.
+    silent = {owner for report in group for owner in report.owners} - {report.worker for report in group}
+    caught_up = not silent and all(report.caught_up for report in group)
     if len(group) == 1:
-        return first
+        return replace(first, caught_up=caught_up)
     failed = next((report for report in group if report.error_code), first)
     return replace(
         first,
@@ -103,10 +108,11 @@ def _together(group: Sequence[Report]) -> Report:
         waiting=sum(report.waiting for report in group),
         applied_at=max(report.applied_at for report in group),
         behind_seconds=max(report.behind_seconds for report in group),
-        caught_up=all(report.caught_up for report in group),
+        caught_up=caught_up,
         scanned=sum(report.scanned for report in group),
         scan_total=max(report.scan_total for report in group),
         confirmed=sum(report.confirmed for report in group),
+        owners=sorted({owner for report in group for owner in report.owners}),
         error_code=failed.error_code,
         error_message=failed.error_message,
         error_hint=failed.error_hint,

@@ -90,6 +90,17 @@ def test_the_reports_of_workers_that_are_gone_count_only_when_nobody_else_speaks
     assert merged([older, gone], NOW) == [gone]
 
 
+def test_whoever_holds_shards_and_says_nothing_may_be_behind() -> None:
+    """Its clock may be wrong, its reports may be refused, or it was stopped a moment ago."""
+    both = replace(FIRST, owners=["w1", "w2"])
+    [together] = merged([both], NOW)
+    assert not together.caught_up
+    [together] = merged([both, replace(FIRST, worker="w2", written_at=NOW - 10)], NOW)
+    assert not together.caught_up
+    [together] = merged([both, replace(FIRST, worker="w2")], NOW)
+    assert together.caught_up
+
+
 def test_tables_and_targets_stay_apart() -> None:
     others = [replace(FIRST, table="U"), replace(FIRST, target="search")]
     assert sorted(merged([FIRST, *others], NOW), key=str) == sorted([FIRST, *others], key=str)

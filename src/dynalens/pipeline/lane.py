@@ -27,7 +27,7 @@ from dynalens.pipeline.redrive import Redriver, poison_letter, rejection_letter
 from dynalens.pipeline.verified import VerifiedLane
 from dynalens.pipeline.verifier import Repairer, Verifier
 from dynalens.position import Commit, Copy, Gap
-from dynalens.report import Report
+from dynalens.report import Report, merged
 from dynalens.retry import RetryPolicy
 from dynalens.target import Mark, Rejection, Target, Write
 
@@ -335,8 +335,9 @@ class TargetLane:
             self._wake()
 
     def _have_caught_up(self) -> bool:
-        others = self._other_reports()
-        return self.report(clock.now()).caught_up and all(report.caught_up for report in others)
+        now = clock.now()
+        [together] = merged([self.report(now), *self._other_reports()], now)
+        return together.caught_up
 
     def report(self, now: float) -> Report:
         """Say how far this lane is, and what holds it up."""

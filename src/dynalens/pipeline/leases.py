@@ -27,6 +27,10 @@ class Leases(Protocol):
         """Say whether any worker that lives reads a partition."""
         ...
 
+    def owners(self) -> Sequence[str]:
+        """Name the workers that hold partitions, in order; none where there is one worker alone."""
+        ...
+
     def leads(self) -> bool:
         """Say whether this worker decides about the table's generations."""
         ...
@@ -75,6 +79,10 @@ class SoleLeases:
     def covers(self, partition: str) -> bool:  # noqa: ARG002 - it holds every one
         """See `Leases.covers`."""
         return True
+
+    def owners(self) -> Sequence[str]:
+        """See `Leases.owners`."""
+        return []
 
     def leads(self) -> bool:
         """See `Leases.leads`."""

@@ -92,6 +92,7 @@ class Progress:
             scanned=attachment.scans.rows(),
             scan_total=attachment.reading.table.items,
             confirmed=self.confirmed,
+            owners=attachment.reading.leases.owners(),
             error_code=error.code if error else "",
             error_message=error.message if error else "",
             error_hint=error.hint if error else "",

@@ -44,8 +44,14 @@ class VerifiedLane:
         began = clock.now()
         while not (stop.is_set() or self._has_applied(stop)):
             stop.wait(APPLIED_LOOK_SECONDS)
-        while not stop.is_set() and not all(_applied_until(report) > began for report in self._other_reports()):
+        while not (stop.is_set() or self._others_have_applied(began)):
             stop.wait(APPLIED_LOOK_SECONDS)
+
+    def _others_have_applied(self, began: float) -> bool:
+        reports, leases = self._other_reports(), self._attachment().reading.leases
+        # Whoever holds a shard and says nothing may be behind with it.
+        silent = set(leases.owners()) - {leases.owner, *(report.worker for report in reports)}
+        return not silent and all(_applied_until(report) > began for report in reports)
 
     def _has_applied(self, stop: threading.Event) -> bool:
         """Read every shard once more, and wait until that is applied; False when the lane attached again meanwhile."""

@@ -148,6 +148,7 @@ class SharedLeases:
         self._held: frozenset[str] = frozenset()
         self._leaving: frozenset[str] = frozenset()
         self._covered: frozenset[str] = frozenset()
+        self._owners: Sequence[str] = []
         self._free_since: dict[str, float] = {}
         self._is_read: Callable[[str], bool] = lambda _partition: False
         self._notify: Callable[[], None] = lambda: None
@@ -166,6 +167,10 @@ class SharedLeases:
     def covers(self, partition: str) -> bool:
         """See `Leases.covers`."""
         return partition in self._covered
+
+    def owners(self) -> Sequence[str]:
+        """See `Leases.owners`."""
+        return self._owners
 
     def leads(self) -> bool:
         """See `Leases.leads`."""
@@ -211,6 +216,7 @@ class SharedLeases:
         drained = self._drained()
         wanted = {id_: partition for id_, partition in listed.items() if id_ not in drained}
         self._held = frozenset(id_ for id_, owner in owners.items() if owner == self.owner)
+        self._owners = sorted(set(owners.values()) - {""})
         self._covered = frozenset(id_ for id_, owner in owners.items() if owner in living) | drained
         self._leaving &= self._held
         self._lead(owners, living)

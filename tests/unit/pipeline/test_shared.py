@@ -14,6 +14,7 @@ from dynalens.config import dump_settings
 from dynalens.pipeline import Table, TablePipeline
 from dynalens.position import Copy
 from dynalens.position.sqlite import SqliteStore
+from dynalens.report import Report
 from dynalens.request import Request
 from dynalens.runtime import fleet
 from dynalens.runtime.fleet import Membership, SharedLeases
@@ -60,10 +61,12 @@ class Shared:
     def worker(self, name: str) -> Iterator[Worker]:
         """Run one more worker; leaving ends it gracefully."""
         worker = Worker(self, name)
+        self.workers.append(worker)
         worker.start()
         try:
             yield worker
         finally:
+            self.workers.remove(worker)
             worker.end()
 
 
@@ -71,6 +74,7 @@ class Worker:
     """One worker's pipeline and leases."""
 
     def __init__(self, shared: Shared, name: str) -> None:
+        self._shared = shared
         self.membership = Membership(shared.store, name)
         self.leases = SharedLeases("Donations", shared.store, shared.store, self.membership, ["sql"])
         settings = dump_settings(DONATIONS["donations"])
@@ -89,7 +93,7 @@ class Worker:
             store=shared.store,
             requests=shared.store,
             leases=self.leases,
-            other_reports=lambda _target: [],
+            other_reports=lambda _target: self._others(),
             reader=lambda _stop: MemoryTable(shared.source),
             dead_letters=shared.dead_letters,
             fetch=shared.source.item,
@@ -100,6 +104,10 @@ class Worker:
 
     def _scan(self, source: MemorySource) -> Callable[[Scan], Source]:
         return lambda scan: source.scan(scan.id, scan.segments)
+
+    def _others(self) -> list[Report]:
+        others = [worker for worker in self._shared.workers if worker is not self]
+        return [report for worker in others for report in worker.pipeline.reports()]
 
     def start(self) -> None:
         self.membership.start()
