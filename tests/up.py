@@ -35,7 +35,8 @@ class Up:
         self.file = folder / "dynalens.yaml"
         self.file.write_text(yaml.safe_dump({**settings, "server": {"port": 0}}))
         self._process: subprocess.Popen[bytes] | None = None
-        self.client = httpx2.Client(timeout=30, trust_env=False)
+        # Longer than the longest wait of a request: its own answer says more.
+        self.client = httpx2.Client(timeout=60, trust_env=False)
 
     def start(self, **environment: str) -> None:
         """Start it and wait until it answers, or until a failpoint has killed it."""

@@ -1,4 +1,4 @@
-"""Every fault that reaches metrics, from one seed; `make soak` runs many."""
+"""What reaches metrics, from one seed; what the source does in turn with the other targets. `make soak` runs all, from many."""
 
 from __future__ import annotations
 
