@@ -1,4 +1,4 @@
-"""What reaches metrics, from one seed; what the source does in turn with the other targets. `make soak` runs all, from many."""
+"""What reaches metrics, from one seed; what the source does in turn with the other targets (`make soak`: all)."""
 
 from __future__ import annotations
 
