@@ -368,7 +368,7 @@ def test_readers_are_not_switched_before_the_stream_has_caught_up(
     monkeypatch.setattr(progress, "RECENT_SECONDS", -1.0)
     worker = begun(shared)
     shared.ask("rebuild")
-    worker.step()
+    scanned(worker, rows=0)
     shared.source.page_size = 1  # of the stream; the scan has begun with larger pages
     for number in range(20):
         shared.put("s1", f"another-{number}")
