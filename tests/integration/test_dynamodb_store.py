@@ -298,6 +298,15 @@ def test_positions_of_more_shards_than_a_step_holds(store: DynamoStore) -> None:
         store.commit(TABLE, "sql", [Commit(shards[-1].id, epochs[shards[-1].id], Position(rank=5))])
 
 
+def test_gaps_that_are_found_again_take_the_place_of_those_found_before(table: StoreTable, store: DynamoStore) -> None:
+    """Where nobody repairs them, every worker that attaches finds them anew."""
+    lost = [Gap(TABLE, "sql", shard, 0.0, 1.0, "lost", 1.0) for shard in ("shardId-1", "shardId-2")]
+    for found_at in (1.0, 2.0, 3.0):
+        store.record(TABLE, "sql", [], [replace(gap, until=found_at, found_at=found_at) for gap in lost])
+    assert store.gaps(TABLE) == [replace(gap, until=3.0, found_at=3.0) for gap in lost]
+    assert len([item for item in table.items_held() if item["pk"]["S"].startswith("gap#")]) == 1
+
+
 def test_more_items_than_a_page_holds(store: DynamoStore) -> None:
     """A page is 1 MB before what is not asked for is left out."""
     wide = [replace(letter(rank), collection=str(rank), message="x" * 200_000) for rank in range(12)]

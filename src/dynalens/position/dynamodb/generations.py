@@ -90,10 +90,13 @@ def _gaps(item: Item) -> list[Gap]:
 
 
 def _put_gaps(table: str, target: str, gaps: Sequence[Gap]) -> Write:
-    """Keep gaps that were found together in one item: each shard may have one, and a step holds few items."""
-    body = json.dumps([asdict(gap) for gap in gaps]).encode()
-    key = Key(f"gap#{table}", f"{target}#{hashlib.sha256(body).hexdigest()}")
-    return put(key, {"gaps": zlib.compress(body)})
+    """Keep gaps that were found together in one item: each shard may have one, and a step holds few items.
+
+    Gaps that nobody repairs are found again and again: the same ones take the place of those found before.
+    """
+    found = json.dumps(sorted((gap.partition, gap.reason) for gap in gaps)).encode()
+    key = Key(f"gap#{table}", f"{target}#{hashlib.sha256(found).hexdigest()}")
+    return put(key, {"gaps": zlib.compress(json.dumps([asdict(gap) for gap in gaps]).encode())})
 
 
 def _forgotten(table: str, target: str, state: PartitionState) -> Write:
