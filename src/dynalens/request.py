@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -9,7 +10,7 @@ RequestKind = Literal["rebuild", "back", "release", "verify"]
 RequestState = Literal["waiting", "running", "done", "failed"]
 
 KEPT_REQUESTS = 100
-"""How many of the requests that ended are listed for a table."""
+"""How many of the requests that ended are listed for a table; those before them may be forgotten."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +39,19 @@ class Request:
     changed_at: float = 0.0
 
 
+def forgettable(requests: Sequence[Request]) -> list[Request]:
+    """Give those of a table's requests, oldest first, that ended before the newest `KEPT_REQUESTS` which did."""
+    return [request for request in requests if request.state in {"done", "failed"}][:-KEPT_REQUESTS]
+
+
 class RequestStore(Protocol):
     """Durable requests. Every method is atomic and safe to call from several threads and processes."""
 
     def ask(self, request: Request) -> Request:
-        """Store a request; give it with its number. Raises `PositionStore.revision` of its table."""
+        """Store a request; give it with its number. Raises `PositionStore.revision` of its table.
+
+        What `requests` no longer lists of the table is forgotten. No number is given twice.
+        """
         ...
 
     def requests(self, table: str) -> list[Request]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from dynalens.errors import StaleLeaseError
 from dynalens.partition import START, Partition, Position
 from dynalens.position import NEW_STORE_EPOCH, Commit, Copy, Draw, Gap, PartitionState, Pulse, epoch_after
-from dynalens.request import KEPT_REQUESTS, Request
+from dynalens.request import Request, forgettable
 
 _Key = tuple[str, str, str]
 
@@ -27,6 +27,7 @@ class Held:
     copies: dict[tuple[str, str, str, int], Copy] = field(default_factory=dict)
     gaps: dict[tuple[str, str, str, str], Gap] = field(default_factory=dict)
     requests: dict[int, Request] = field(default_factory=dict)
+    asked: int = 0
     revisions: Counter[str] = field(default_factory=Counter)
     lease_changes: Counter[str] = field(default_factory=Counter)
     beats: dict[str, int] = field(default_factory=dict)
@@ -163,16 +164,19 @@ class MemoryPositionStore:
 
     def ask(self, request: Request) -> Request:
         with self._lock:
-            stored = replace(request, number=len(self._held.requests) + 1)
+            self._held.asked += 1
+            stored = replace(request, number=self._held.asked)
             self._held.requests[stored.number] = stored
+            for old in forgettable(self._of_table(request.table)):
+                del self._held.requests[old.number]
             self._held.revisions[request.table] += 1
             return stored
 
     def requests(self, table: str) -> list[Request]:
         with self._lock:
-            of_table = [request for request in self._held.requests.values() if request.table == table]
-        ended = [request for request in of_table if request.state in {"done", "failed"}]
-        return [request for request in of_table if request not in ended[:-KEPT_REQUESTS]]
+            of_table = self._of_table(table)
+        left_out = forgettable(of_table)
+        return [request for request in of_table if request not in left_out]
 
     def request(self, number: int) -> Request | None:
         with self._lock:
@@ -209,6 +213,9 @@ class MemoryPositionStore:
                     self._held.lease_changes[table] += 1
 
     # Under the lock.
+
+    def _of_table(self, table: str) -> list[Request]:
+        return [request for request in self._held.requests.values() if request.table == table]
 
     def _owner(self, table: str, partition: str) -> str:
         _, owner = self._held.leases.get((table, partition), (None, ""))

@@ -88,6 +88,20 @@ def test_those_that_ended_are_listed_up_to_a_number_and_the_others_all(store: St
     assert store.request(asked[1].number) == replace(asked[1], state="done")
 
 
+def test_those_that_ended_long_ago_are_forgotten_when_somebody_asks(store: Store) -> None:
+    elsewhere = store.ask(replace(REQUEST, table="People"))
+    store.save_request(replace(elsewhere, state="done"))
+    asked = [store.ask(REQUEST) for _ in range(KEPT_REQUESTS + 3)]
+    for each in asked[1:]:
+        store.save_request(replace(each, state="failed"))
+    newest = store.ask(REQUEST)
+    assert newest.number > asked[-1].number
+    assert [each.number for each in asked if store.request(each.number) is None] == [asked[1].number, asked[2].number]
+    store.save_request(replace(asked[1], state="running"))
+    assert store.request(asked[1].number) is None
+    assert store.request(elsewhere.number) == replace(elsewhere, state="done")
+
+
 def test_requests_asked_at_once_all_have_numbers_of_their_own(store: Store) -> None:
     numbers: list[int] = []
 

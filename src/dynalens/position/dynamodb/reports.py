@@ -6,10 +6,10 @@ import json
 from dataclasses import asdict, replace
 
 from dynalens.position.dynamodb.generations import raise_revision
-from dynalens.position.dynamodb.items import ConditionLostError, InTable, Key, put, update
+from dynalens.position.dynamodb.items import ConditionLostError, InTable, Key, delete, in_steps, put, update
 from dynalens.position.dynamodb.layout import padded
 from dynalens.report import Report
-from dynalens.request import KEPT_REQUESTS, Request
+from dynalens.request import Request, forgettable
 
 KEPT_SECONDS = 48 * 3600
 """How long the report of a worker that is gone is kept: twice as long as a stream keeps records, so that whoever comes
@@ -34,26 +34,31 @@ class Requests(InTable):
     """`RequestStore` in the table."""
 
     def ask(self, request: Request) -> Request:
-        """See `RequestStore.ask`."""
+        """See `RequestStore.ask`. What is forgotten follows in steps of its own; the next one finds what is left."""
         number = self._items.write(update(Key("number", "request"), "ADD #number :one", one=1))["number"]
         asked = replace(request, number=number)
         self._items.write(
-            put(Key("request", padded(number)), {"table": request.table}),
+            put(_table_key(number), {"table": request.table}),
             put(_key(asked), {"body": json.dumps(asdict(asked))}),
             raise_revision(request.table),
         )
+        forgotten = forgettable(self._held(request.table))
+        for step in in_steps([delete(key) for old in forgotten for key in (_table_key(old.number), _key(old))]):
+            self._items.write(*step)
         return asked
 
     def requests(self, table: str) -> list[Request]:
         """See `RequestStore.requests`."""
-        found = [Request(**json.loads(item["body"])) for item in self._items.query(f"request#{table}")]
-        ended = [request.number for request in found if request.state in {"done", "failed"}]
-        left_out = set(ended[:-KEPT_REQUESTS])
-        return [request for request in found if request.number not in left_out]
+        held = self._held(table)
+        left_out = {request.number for request in forgettable(held)}
+        return [request for request in held if request.number not in left_out]
+
+    def _held(self, table: str) -> list[Request]:
+        return [Request(**json.loads(item["body"])) for item in self._items.query(f"request#{table}")]
 
     def request(self, number: int) -> Request | None:
         """See `RequestStore.request`."""
-        known = self._items.get(Key("request", padded(number)))
+        known = self._items.get(_table_key(number))
         if known is None:
             return None
         found = self._items.get(Key(f"request#{known['table']}", padded(number)))
@@ -67,6 +72,10 @@ class Requests(InTable):
         except ConditionLostError:
             # The protocol lets what is not held stay unknown.
             return
+
+
+def _table_key(number: int) -> Key:
+    return Key("request", padded(number))
 
 
 def _key(request: Request) -> Key:

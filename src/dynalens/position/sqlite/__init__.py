@@ -18,6 +18,10 @@ from dynalens.request import KEPT_REQUESTS, Request
 
 __all__ = ["SqliteStore"]
 
+_NEWEST_ENDED = (
+    "SELECT number FROM requests WHERE table_name = ?1 AND state IN ('done', 'failed') ORDER BY number DESC LIMIT ?2"
+)
+
 
 class SqliteStore(Positions, Letters):
     """`PositionStore`, `DeadLetterStore`, `ReportStore` and `RequestStore` in one file, for one machine."""
@@ -41,15 +45,19 @@ class SqliteStore(Positions, Letters):
                 "INSERT INTO requests (table_name, state, body) VALUES (?, ?, ?) RETURNING number",
                 (request.table, request.state, json.dumps(asdict(request))),
             ).fetchall()
+            db.execute(
+                "DELETE FROM requests WHERE table_name = ?1"  # noqa: S608 - own text
+                f" AND state IN ('done', 'failed') AND number NOT IN ({_NEWEST_ENDED})",
+                (request.table, KEPT_REQUESTS),
+            )
             raise_revision(db, request.table)
         return replace(request, number=number)
 
     def requests(self, table: str) -> list[Request]:
         """See `RequestStore.requests`."""
         rows = self._read(
-            "SELECT number, body FROM requests WHERE table_name = ?1 AND (state IN ('waiting', 'running') OR number IN"
-            " (SELECT number FROM requests WHERE table_name = ?1 AND state IN ('done', 'failed')"
-            " ORDER BY number DESC LIMIT ?2)) ORDER BY number",
+            "SELECT number, body FROM requests WHERE table_name = ?1"  # noqa: S608 - own text
+            f" AND (state IN ('waiting', 'running') OR number IN ({_NEWEST_ENDED})) ORDER BY number",
             table,
             KEPT_REQUESTS,
         )
