@@ -197,3 +197,12 @@ def settle(*workers: Stepped, rounds: int = 12) -> None:
     for _ in range(rounds):
         for worker in workers:
             worker.step()
+
+
+def begun(shared: Shared) -> Stepped:
+    """Make a worker whose first copy is complete."""
+    worker = shared.worker().attach()
+    settle(worker)
+    assert shared.is_equal()
+    assert shared.copies() == {1: "live"}
+    return worker

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from dynalens.partition import START, Partition
 from dynalens.position import Copy, Gap, PartitionState
-from dynalens.target import NO_MARK, Generation, Mark, Memory
+from dynalens.target import NO_MARK, TOMBSTONE_RETENTION_SECONDS, Generation, Mark, Memory
 
 STREAM_RETENTION_SECONDS = 24 * 3600.0
 """How long a stream keeps its records ("Change data capture for DynamoDB Streams")."""
@@ -346,6 +346,23 @@ def _begin(wanted: Wanted, situation: Situation, gaps: Iterable[Gap], scan: Scan
         settings=wanted.settings,
         keeps_previous=wanted.collection in situation.rebuild,
     )
+
+
+def forgettable(copies: Sequence[Copy], now: float) -> list[Copy]:
+    """Give the dropped generations whose records nobody needs any more.
+
+    The newest of a collection says which number comes next. A record also stands in the way of whoever chose its number
+    as well, and has not said so yet; nobody sleeps for so long with a request unsent.
+    """
+    newest: dict[str, int] = {}
+    for copy in copies:
+        newest[copy.collection] = max(copy.number, newest.get(copy.collection, 0))
+    old = now - TOMBSTONE_RETENTION_SECONDS
+    return [
+        copy
+        for copy in copies
+        if copy.state == "dropped" and copy.number < newest[copy.collection] and copy.started_at < old
+    ]
 
 
 def finished(copy: Copy, now: float) -> Copy:

@@ -122,6 +122,11 @@ class MemoryPositionStore:
             self._held.copies[_copy_key(table, copy)] = copy
             self._held.revisions[table] += 1
 
+    def forget_copies(self, table: str, copies: Sequence[Copy]) -> None:
+        with self._lock:
+            for copy in copies:
+                self._held.copies.pop(_copy_key(table, copy), None)
+
     def record(
         self,
         table: str,

@@ -519,6 +519,19 @@ def test_a_generation_that_is_not_recorded_has_no_state_to_change(store: Positio
     assert store.revision(TABLE) == revision
 
 
+def test_generations_are_forgotten_one_by_one(store: PositionStore) -> None:
+    copies = [replace(COPY, collection=name, number=number) for name in ("donations", "refunds") for number in (1, 2)]
+    store.record(TABLE, "sql", copies)
+    elsewhere = replace(COPY, target="metrics")
+    store.record(TABLE, "metrics", [elsewhere])
+    for _ in range(2):
+        store.forget_copies(TABLE, [copies[0], replace(COPY, number=9)])
+    assert sorted(store.copies(TABLE, "sql"), key=str) == sorted(copies[1:], key=str)
+    assert store.copies(TABLE, "metrics") == [elsewhere]
+    with pytest.raises(StaleLeaseError):
+        store.save_copy(TABLE, replace(copies[0], state="kept"))
+
+
 def test_a_record_forgets_positions_and_says_why(store: PositionStore) -> None:
     sql, metrics = drawn(store).epoch, drawn(store, target="metrics").epoch
     store.commit(TABLE, "sql", [Commit(SHARD.id, sql, at(5, ended=True))])

@@ -6,7 +6,20 @@ from dataclasses import replace
 
 import pytest
 
-from dynalens.backfill import UNREAD, Loss, Plan, Scan, Situation, Wanted, dropped, finished, is_above, losses, plan
+from dynalens.backfill import (
+    UNREAD,
+    Loss,
+    Plan,
+    Scan,
+    Situation,
+    Wanted,
+    dropped,
+    finished,
+    forgettable,
+    is_above,
+    losses,
+    plan,
+)
 from dynalens.partition import START, Partition, Position
 from dynalens.position import Copy, Gap, PartitionState
 from dynalens.target import Generation, Mark, Memory
@@ -268,6 +281,20 @@ def test_a_worker_that_was_killed_before_its_first_report_has_no_gap() -> None:
 def test_a_partition_of_another_worker_is_that_workers_to_judge() -> None:
     situation = replace(STEADY, memory=marked(None))
     assert losses(situation, leads=False, holds=lambda partition: partition != "shard") == Loss()
+
+
+# What is forgotten.
+
+
+def test_generations_dropped_long_ago_are_forgotten_but_for_the_newest_of_each_collection() -> None:
+    long_ago, lately = 1_000.0, 1_000.0 + 3 * DAY
+    old = [replace(copy(number), state="dropped", started_at=long_ago) for number in (1, 2)]
+    young = replace(copy(3), state="dropped", started_at=lately)
+    kept = replace(copy(4), state="kept", started_at=long_ago)
+    gone = [replace(each, collection="gone") for each in old]
+    copies = [*old, young, kept, copy(5), *gone]
+    assert forgettable(copies, long_ago + 8 * DAY) == [*old, gone[0]]
+    assert forgettable(copies, long_ago + 6 * DAY) == []
 
 
 # Repair.

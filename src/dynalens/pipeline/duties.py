@@ -63,6 +63,7 @@ class Duties:
         if time.monotonic() - self._swept_at > SWEEP_EVERY_SECONDS:
             self._swept_at = time.monotonic()
             attachment.reading.forget_gone()
+            attachment.lead.forget_dropped()
             self._target.sweep(clock.now() - TOMBSTONE_RETENTION_SECONDS)
 
     def _answer(self, attachment: Attachment) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from dynalens import clock, failpoint
-from dynalens.backfill import Loss, Plan, Scan, Situation, dropped, finished, is_above, plan
+from dynalens.backfill import Loss, Plan, Scan, Situation, dropped, finished, forgettable, is_above, plan
 from dynalens.pipeline.generations import DetachedError, Generations
 from dynalens.position import Copy, Gap, PositionStore
 from dynalens.request import Request, RequestState, RequestStore
@@ -148,6 +148,12 @@ class Lead:
             if gaps and all(is_above(copy, gaps) for copy in live.values()):
                 below = min(copy.number for copy in live.values())
                 self.store.close_gaps(self.table, self.target.name, below=below)
+
+    def forget_dropped(self) -> None:
+        """Forget the records of generations that were dropped long ago."""
+        old = forgettable(self.store.copies(self.table, self.target.name), clock.now())
+        if old:
+            self.store.forget_copies(self.table, old)
 
     def gaps(self) -> list[Gap]:
         """List the gaps of this target that are recorded."""

@@ -169,7 +169,7 @@ class PositionStore(Protocol):
         ...
 
     def copies(self, table: str, target: str) -> list[Copy]:
-        """List the generations ever recorded for a table's collections in a target, dropped ones included."""
+        """List the generations recorded for a table's collections in a target, dropped ones included."""
         ...
 
     def save_copy(self, table: str, copy: Copy) -> None:
@@ -177,6 +177,10 @@ class PositionStore(Protocol):
 
         Refused when it is not recorded: the store has gone back to before it was.
         """
+        ...
+
+    def forget_copies(self, table: str, copies: Sequence[Copy]) -> None:
+        """Drop the records of generations, identified by collection, target and number, as far as there are any."""
         ...
 
     def record(

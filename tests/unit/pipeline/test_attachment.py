@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from dynalens import failpoint
@@ -15,28 +13,7 @@ from dynalens.position import Copy
 from dynalens.target import Mark
 from dynalens.testing.failpoints import armed
 from tests.contract.memory_store import Held
-from tests.stepped import HandedOut, Shared, Stepped, settle
-
-
-@pytest.fixture
-def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shared:
-    """Two shards with a change each, beside an item from before."""
-    monkeypatch.setattr(progress, "QUIET_SECONDS", 0.0)
-    made = Shared(tmp_path)
-    made.source.preload({"id": {"S": "old"}})
-    for shard in ("s1", "s2"):
-        made.source.add_shard(shard)
-        made.put(shard, f"of-{shard}")
-    return made
-
-
-def begun(shared: Shared) -> Stepped:
-    """Make a worker whose first copy is complete."""
-    worker = shared.worker().attach()
-    settle(worker)
-    assert shared.is_equal()
-    assert shared.copies() == {1: "live"}
-    return worker
+from tests.stepped import HandedOut, Shared, Stepped, begun, settle
 
 
 def scanned(worker: Stepped, *, rows: int) -> None:

@@ -34,6 +34,11 @@ class Generations(Positions):
             msg = f"Generation {copy.number} of {copy.collection} in {copy.target} is not recorded."
             raise StaleLeaseError(msg) from error
 
+    def forget_copies(self, table: str, copies: Sequence[Copy]) -> None:
+        """See `PositionStore.forget_copies`."""
+        for step in in_steps([delete(_copy_key(table, copy)) for copy in copies]):
+            self._items.write(*step)
+
     def record(
         self,
         table: str,
@@ -81,8 +86,11 @@ def raise_revision(table: str) -> Write:
 
 
 def _put_copy(table: str, copy: Copy, condition: str) -> Write:
-    key = Key(f"copy#{table}", f"{copy.target}#{copy.collection}#{padded(copy.number)}")
-    return put(key, {"body": json.dumps(asdict(copy))}, condition=condition)
+    return put(_copy_key(table, copy), {"body": json.dumps(asdict(copy))}, condition=condition)
+
+
+def _copy_key(table: str, copy: Copy) -> Key:
+    return Key(f"copy#{table}", f"{copy.target}#{copy.collection}#{padded(copy.number)}")
 
 
 def _gaps(item: Item) -> list[Gap]:

@@ -136,6 +136,14 @@ class Positions(File):
             _put_copy(db, table, copy)
             raise_revision(db, table)
 
+    def forget_copies(self, table: str, copies: Sequence[Copy]) -> None:
+        """See `PositionStore.forget_copies`."""
+        with self._write() as db:
+            db.executemany(
+                "DELETE FROM copies WHERE table_name = ? AND collection = ? AND target = ? AND number = ?",
+                [(table, copy.collection, copy.target, copy.number) for copy in copies],
+            )
+
     def record(
         self,
         table: str,
