@@ -214,7 +214,7 @@ def _is_unknown_to_store(situation: Situation) -> bool:
 
 def _is_lost(state: PartitionState, situation: Situation) -> bool:
     """Say whether the store knows a position that the target cannot be replayed to: confirmed writes are gone."""
-    if state.position == START:
+    if state.position == START or _is_forgotten(state, situation):
         return False
     mark = situation.memory.marks.get(state.partition.id, NO_MARK).position
     if mark == START:
@@ -227,6 +227,18 @@ def _is_lost(state: PartitionState, situation: Situation) -> bool:
     return has_children or not situation.alone
 
 
+def _is_forgotten(state: PartitionState, situation: Situation) -> bool:
+    """Say whether a target has no mark of a drained shard because nothing asks for it any more.
+
+    A store that was taken back may speak of such a shard again. A target that was taken back to before the shard was
+    read remembers no epoch that high.
+    """
+    listed = {shard.id for shard in situation.shards}
+    gone = state.partition.kind == "shard" and not is_listed(state.partition, situation.stored, listed)
+    memory = situation.memory
+    return gone and state.position.ended and state.partition.id not in memory.marks and state.epoch <= memory.epoch
+
+
 def _scans_taken_back(situation: Situation) -> list[str]:
     """Give segments of complete scans that the target does not hold to their end: nobody reads them again."""
     held = situation.memory.generations
@@ -235,9 +247,13 @@ def _scans_taken_back(situation: Situation) -> list[str]:
         for copy in _newest(situation)
         if copy.state != "building" and Generation(copy.collection, copy.number) in held
     ]
-    segments = {f"scan-{copy.scan}-{number}" for copy in complete for number in range(copy.segments)}
     marks = situation.memory.marks
-    return sorted(segment for segment in segments if not marks.get(segment, NO_MARK).position.ended)
+    return sorted(segment for segment in _segments(complete) if not marks.get(segment, NO_MARK).position.ended)
+
+
+def _segments(copies: Iterable[Copy]) -> set[str]:
+    """Give the ids of the segments of the scans that fill generations."""
+    return {f"scan-{copy.scan}-{number}" for copy in copies for number in range(copy.segments)}
 
 
 def _is_late(shard: Partition, situation: Situation) -> bool:
@@ -363,6 +379,18 @@ def forgettable(copies: Sequence[Copy], now: float) -> list[Copy]:
         for copy in copies
         if copy.state == "dropped" and copy.number < newest[copy.collection] and copy.started_at < old
     ]
+
+
+def unneeded(partitions: Iterable[str], shards: Collection[Partition], copies: Iterable[Copy]) -> list[str]:
+    """Give the ids of partitions that are neither shards in the stream nor segments of a generation's scan.
+
+    Args:
+        partitions: Ids of partitions.
+        shards: The shards that the stream lists.
+        copies: Every generation that is recorded; the segments of dropped ones are needed no more.
+    """
+    needed = {shard.id for shard in shards} | _segments(copy for copy in copies if copy.state != "dropped")
+    return [partition for partition in partitions if partition not in needed]
 
 
 def finished(copy: Copy, now: float) -> Copy:

@@ -286,6 +286,25 @@ def test_a_mark_of_a_lower_epoch_changes_nothing_and_the_others_of_its_call_coun
     assert_marks(subject, {"lost": held} | own)
 
 
+def test_marks_are_forgotten_as_they_were_recalled(subject: Subject) -> None:
+    """Whoever has drawn for a partition since goes on from its own mark."""
+    replaced, seen = Mark(9, Position(rank=1, token="1")), Mark(10, Position(ended=True, rank=80, token="80"))
+    subject.target.mark(TABLE, {"gone": replaced, "gone too": seen, "drawn for": seen, "kept": seen})
+    subject.target.mark(TABLE, {"gone": seen})
+    subject.target.mark(OTHER_TABLE, {"gone": seen})
+    drawn = Mark(11, Position(rank=2, token="2"))
+    subject.target.mark(TABLE, {"drawn for": drawn})
+    for _ in range(2):
+        subject.target.forget_marks(TABLE, {"gone": seen, "gone too": seen, "drawn for": seen, "unknown": seen})
+        subject.target.forget_marks(TABLE, {})
+        assert_marks(subject, {"drawn for": drawn, "kept": seen})
+    subject.reopen()
+    assert_marks(subject, {"drawn for": drawn, "kept": seen})
+    assert subject.target.recall(OTHER_TABLE).marks == {"gone": seen}
+    subject.target.mark(TABLE, {"gone": replaced})
+    assert_marks(subject, {"gone": replaced, "drawn for": drawn, "kept": seen})
+
+
 def test_marks_are_kept_for_their_table_alone(subject: Subject) -> None:
     subject.target.mark(TABLE, {"p": Mark(1, Position(rank=1, token="1"))})
     assert subject.target.recall(OTHER_TABLE).marks == {}

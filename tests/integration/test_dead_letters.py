@@ -54,6 +54,9 @@ class Refusing:
     def mark(self, table: str, marks: Mapping[str, Mark]) -> None:
         self._target.mark(table, marks)
 
+    def forget_marks(self, table: str, marks: Mapping[str, Mark]) -> None:
+        self._target.forget_marks(table, marks)
+
     def sweep(self, older_than: float) -> int:
         return self._target.sweep(older_than)
 

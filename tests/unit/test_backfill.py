@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from dynalens.backfill import (
+    TARGET_LOST,
     UNREAD,
     Loss,
     Plan,
@@ -284,6 +285,17 @@ def test_a_partition_of_another_worker_is_that_workers_to_judge() -> None:
 
 
 # What is forgotten.
+
+
+def test_a_mark_that_was_forgotten_is_no_loss() -> None:
+    """A store that was taken back speaks of a shard that nobody asks for any more."""
+    situation = replace(STEADY, stored={**STEADY.stored, **stored("gone", DRAINED)})
+    assert losses(situation) == Loss()
+    assert reasons(replace(situation, shards=[*STEADY.shards, Partition("gone")])) == [("gone", TARGET_LOST)]
+    taken_back = replace(situation.memory, epoch=4)
+    assert reasons(replace(situation, memory=taken_back)) == [("gone", TARGET_LOST)]
+    begun = replace(situation.memory, marks={**situation.memory.marks, "gone": Mark(5, START)})
+    assert reasons(replace(situation, memory=begun)) == [("gone", TARGET_LOST)]
 
 
 def test_generations_dropped_long_ago_are_forgotten_but_for_the_newest_of_each_collection() -> None:

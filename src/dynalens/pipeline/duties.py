@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from dynalens import clock
 from dynalens.errors import SourceError
@@ -12,7 +12,7 @@ from dynalens.pipeline.attachment import Attachment
 from dynalens.pipeline.generations import DetachedError
 from dynalens.pipeline.redrive import Redriver
 from dynalens.pipeline.verifier import Repair, Verifier, repairing_writes
-from dynalens.target import TOMBSTONE_RETENTION_SECONDS, Target
+from dynalens.target import TOMBSTONE_RETENTION_SECONDS, Mark, Target
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ ASK_SECONDS = 0.5
 
 
 class Duties:
-    """Finishes complete generations, answers requests, redrives dead letters, sweeps old tombstones.
+    """Finishes complete generations, answers requests, redrives dead letters, clears away what is no longer needed.
 
     Args:
         table: The table's name.
@@ -41,6 +41,7 @@ class Duties:
         self._verifier = verifier
         self._have_caught_up = have_caught_up
         self._asked_at = self._swept_at = time.monotonic()
+        self._unneeded: Mapping[str, Mark] = {}
 
     def stop(self) -> None:
         """End what runs; whoever leads next begins it again."""
@@ -62,14 +63,24 @@ class Duties:
             self._repair(self._verifier.repairs[0], attachment)
         if time.monotonic() - self._swept_at > SWEEP_EVERY_SECONDS:
             self._swept_at = time.monotonic()
-            attachment.reading.forget_gone()
-            attachment.lead.forget_dropped()
-            self._target.sweep(clock.now() - TOMBSTONE_RETENTION_SECONDS)
+            self._clear_away(attachment)
 
     def _answer(self, attachment: Attachment) -> None:
         attachment.lead.answer_requests()
         self._redriver.run(attachment.generations)
         self._verifier.run()
+
+    def _clear_away(self, attachment: Attachment) -> None:
+        """Forget what nothing asks for any more."""
+        attachment.reading.forget_gone()
+        fed = attachment.generations.copies()
+        before, self._unneeded = self._unneeded, attachment.reading.unneeded_marks(fed)
+        # What was so an hour ago as well: a list of shards may lack one for a while.
+        old = {partition: mark for partition, mark in self._unneeded.items() if partition in before}
+        if old:
+            self._target.forget_marks(self._table, old)
+        attachment.lead.forget_dropped()
+        self._target.sweep(clock.now() - TOMBSTONE_RETENTION_SECONDS)
 
     def _repair(self, repair: Repair, attachment: Attachment) -> None:
         """Write documents anew that a verification found to differ, once every shard has drawn above the repair."""

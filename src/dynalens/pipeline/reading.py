@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from dynalens import failpoint
-from dynalens.backfill import Scan, Wanted, is_gone, is_listed
+from dynalens.backfill import Scan, Wanted, is_gone, is_listed, unneeded
 from dynalens.change import KeySchema
 from dynalens.partition import START, Partition, Position
 from dynalens.pipeline.delivery import Cursor
 from dynalens.pipeline.generations import DetachedError
 from dynalens.pipeline.leases import Leases
-from dynalens.position import Commit, PartitionState, PositionStore
+from dynalens.position import Commit, Copy, PartitionState, PositionStore
 from dynalens.target import NO_MARK, VERSION_BITS, Mark, Memory, Target
 
 
@@ -219,12 +219,30 @@ class Reading:
         self.store.commit(self.table.name, self.target.name, [Commit(shard.id, draw.epoch, position)])
 
     def forget_gone(self) -> None:
-        """Forget positions of shards that were read to their end and that the stream no longer lists."""
-        listed = {shard.id for shard in self.partitions.shards()}
+        """Forget positions of drained shards that the stream no longer lists, and of scans that were given up."""
+        shards = self.partitions.shards()
+        listed = {shard.id for shard in shards}
         stored = self.stored()
         ended = [state.partition for state in stored.values() if _is_drained_shard(state)]
         gone = [shard.id for shard in ended if not is_listed(shard, stored, listed)]
-        self.store.forget(self.table.name, self.target.name, gone)
+        segments = [id_ for id_, state in stored.items() if state.partition.kind == "segment"]
+        # The generations are read after the positions: a scan is recorded before it is read.
+        given_up = unneeded(segments, shards, self.store.copies(self.table.name, self.target.name))
+        self.store.forget(self.table.name, self.target.name, [*gone, *given_up])
+
+    def unneeded_marks(self, fed: Sequence[Copy]) -> dict[str, Mark]:
+        """Give what the target remembers of partitions that no store, stream or generation speaks of any more.
+
+        Args:
+            fed: The generations that this worker feeds; the store may have forgotten them.
+        """
+        # Positions and generations are read after the marks: whoever marks has drawn, and a scan is recorded before.
+        marks, stored, shards = self.recall().marks, self.stored(), self.partitions.shards()
+        if not any(shard.id in marks for shard in shards):
+            # Nothing would be left to tell that the table was captured before.
+            return {}
+        copies = [*fed, *self.store.copies(self.table.name, self.target.name)]
+        return {id_: marks[id_] for id_ in unneeded(marks.keys() - stored.keys(), shards, copies)}
 
 
 def _is_live(state: PartitionState) -> bool:

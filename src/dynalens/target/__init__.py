@@ -138,6 +138,10 @@ class Target(Protocol):
         """
         ...
 
+    def forget_marks(self, table: str, marks: Mapping[str, Mark]) -> None:
+        """Forget positions, by partition id, as they were recalled; one marked under a higher epoch since stays."""
+        ...
+
     def sweep(self, older_than: float) -> int:
         """Remove tombstones written before `older_than` (epoch seconds); return how many.
 

@@ -36,6 +36,16 @@ end
 return 1
 """
 
+_FORGET_MARKS = """
+for field = 1, #ARGV, 2 do
+  local held = redis.call('HGET', KEYS[1], ARGV[field])
+  if held and tonumber(held:match('%d+')) <= tonumber(ARGV[field + 1]) then
+    redis.call('HDEL', KEYS[1], ARGV[field])
+  end
+end
+return 1
+"""
+
 
 class Scripts:
     """The scripts, ready to be called; the client sends a script's text when the server does not know it.
@@ -50,6 +60,8 @@ class Scripts:
         raise_epoch: Remembers the epoch ARGV[1] in the hash KEYS[1], unless a higher one is remembered.
         mark: Sets fields and values ARGV[2…] in the hash KEYS[1], where the first number of a value, its epoch, is not
             below that of the value held, if this is the run of the server with the id ARGV[1].
+        forget_marks: Removes fields of the hash KEYS[1], where the epoch of the value is not above the one that follows
+            the field in ARGV.
     """
 
     def __init__(self, client: redis.Redis) -> None:
@@ -61,6 +73,7 @@ class Scripts:
         self.tell = client.register_script(_text("tell"))
         self.raise_epoch = client.register_script(_SHEBANG + _RAISE_EPOCH)
         self.mark = client.register_script(_SHEBANG + _MARK)
+        self.forget_marks = client.register_script(_FREEING_SHEBANG + _FORGET_MARKS)
 
 
 def _text(name: str, shebang: str = _SHEBANG) -> str:

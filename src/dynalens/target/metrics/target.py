@@ -131,6 +131,14 @@ class MetricsTarget:
         if not marked:
             raise self._server.started_anew()
 
+    def forget_marks(self, table: str, marks: Mapping[str, Mark]) -> None:
+        """See `Target.forget_marks`."""
+        arguments: list[EncodableT] = []
+        for partition, mark in marks.items():
+            arguments += [f"applied:{partition}", mark.epoch]
+        with self._server.answering():
+            self._scripts.forget_marks([table_key(table)], arguments)
+
     def _run_for(self, table: str) -> str:
         """Give the run of the server that `recall` asked; without one before, nothing can have been forgotten."""
         if table not in self._runs:

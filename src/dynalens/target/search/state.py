@@ -103,7 +103,15 @@ class State:
                 [(stamp, generation.collection, generation.number) for generation, stamp in stamps.items()],
             )
 
-    def forget_marks(self, table: str) -> None:
+    def forget_marks(self, table: str, marks: Mapping[str, Mark]) -> None:
+        """Forget positions, each unless a higher epoch has marked it since."""
+        with self._write() as db:
+            db.executemany(
+                "DELETE FROM applied WHERE table_name = ? AND partition_id = ? AND epoch <= ?",
+                [(table, partition, mark.epoch) for partition, mark in marks.items()],
+            )
+
+    def forget_all_marks(self, table: str) -> None:
         """Forget the positions of a table: documents that they stand for are no longer there."""
         with self._write() as db:
             db.execute("DELETE FROM applied WHERE table_name = ?", (table,))

@@ -75,7 +75,7 @@ class SearchTarget:
             held = self._open(generation, build.table)
             if held.index.stamp < build.commit_stamp:
                 # The index went back to an older state than the marks speak of: that is a gap, and seen.
-                self._state.forget_marks(build.table)
+                self._state.forget_all_marks(build.table)
         self._served = {name: self._held[generation] for name, generation in self._state.served().items()}
 
     def _open(self, generation: Generation, table: str) -> _Held:
@@ -106,6 +106,10 @@ class SearchTarget:
         """Remember the positions applied, and which commits they stand for."""
         stamps = {generation: held.index.stamp for generation, held in self._held.items() if held.table == table}
         self._state.mark(table, marks, stamps)
+
+    def forget_marks(self, table: str, marks: Mapping[str, Mark]) -> None:
+        """Forget positions that nobody asks for any more."""
+        self._state.forget_marks(table, marks)
 
     def create(self, generation: Generation, collection: CollectionConfig) -> None:
         """Make an empty index, in which the declared fields have their places."""

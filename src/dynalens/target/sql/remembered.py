@@ -83,11 +83,21 @@ class Remembered:
             ],
         )
 
+    def forget_marks(self, table: str, marks: Mapping[str, Mark]) -> None:
+        """Forget positions, each unless a higher epoch has marked it since."""
+        if not marks:
+            return
+        seen = ", ".join(f"({literal(partition)}, {mark.epoch})" for partition, mark in marks.items())
+        # Every row of a partition up to that epoch: an older one would count again.
+        has_been_seen = f"arrayExists(mark -> mark.1 = partition_id AND epoch <= mark.2, [{seen}])"
+        self._delete(f"table_name = {literal(table)} AND {has_been_seen}")
+
     def forget(self, table: str) -> None:
         """Forget the positions of a table: the documents that they stand for are no longer there."""
-        self._client.command(
-            f"ALTER TABLE {TABLES}.applied DELETE WHERE table_name = {literal(table)} SETTINGS mutations_sync = 1"
-        )
+        self._delete(f"table_name = {literal(table)}")
+
+    def _delete(self, condition: str) -> None:
+        self._client.command(f"ALTER TABLE {TABLES}.applied DELETE WHERE {condition} SETTINGS mutations_sync = 1")
 
     def _insert(self, table: str, objects: list[dict[str, object]]) -> None:
         block = "\n".join(map(json.dumps, objects)).encode()

@@ -94,6 +94,11 @@ class SqlTarget:
         with self._writer("remember positions"):
             self._remembered.mark(table, marks)
 
+    def forget_marks(self, table: str, marks: Mapping[str, Mark]) -> None:
+        """Forget positions that nobody asks for any more."""
+        with self._writer("forget positions"):
+            self._remembered.forget_marks(table, marks)
+
     def create(self, generation: Generation, collection: CollectionConfig) -> None:
         """Make the generation's table."""
         with self._writer("create a generation"):

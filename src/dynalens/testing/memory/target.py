@@ -190,6 +190,14 @@ class MemoryTarget:
             held = contents.marks.setdefault(table, {})
             held.update({id_: mark for id_, mark in marks.items() if mark.epoch >= held.get(id_, NO_MARK).epoch})
 
+    def forget_marks(self, table: str, marks: Mapping[str, Mark]) -> None:
+        """See `Target.forget_marks`."""
+        with self._call("forget_marks") as contents:
+            held = contents.marks.get(table, {})
+            for id_, mark in marks.items():
+                if held.get(id_, NO_MARK).epoch <= mark.epoch:
+                    held.pop(id_, None)
+
     def sweep(self, older_than: float) -> int:
         """See `Target.sweep`."""
         with self._call("sweep") as contents:
