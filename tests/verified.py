@@ -28,11 +28,6 @@ def _change(key: str, document: Document | None) -> Change:
         key={"id": {"S": key}},
         kind="scan" if document is not None else "remove",
         new=document,
-        old=None,
-        old_known=False,
-        sequence_number="",
-        created_at=0.0,
-        user_identity="",
         size=100,
     )
 

@@ -83,6 +83,11 @@ def session_for(region: str | None, endpoints: Sequence[str | None]) -> boto3.Se
     )
 
 
+def said_by(error: Exception) -> str:
+    """Give what an error says, to be followed by a full stop."""
+    return str(error).rstrip(".")
+
+
 def _on_loopback(endpoints: Sequence[str | None]) -> bool:
     return endpoints[0] is not None and all(_is_loopback(url) for url in endpoints if url)
 

@@ -52,11 +52,6 @@ class Collection:
             key=key,
             kind="scan",
             new=document,
-            old=None,
-            old_known=False,
-            sequence_number="",
-            created_at=0.0,
-            user_identity="",
             size=len(document.json),
         )
         return Write(self.generation, change.id, 0, document, change)

@@ -30,7 +30,7 @@ _TTL_PRINCIPAL = "dynamodb.amazonaws.com"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One decoded stream record, or one row of a scan.
+    """One decoded stream record, or one row of a scan, which has none of what has a default.
 
     Attributes:
         table: The table's name.
@@ -52,11 +52,11 @@ class Change:
     key: Mapping[str, Typed]
     kind: Kind
     new: Document | None
-    old: Document | None
-    old_known: bool
-    sequence_number: str
-    created_at: float
-    user_identity: str
+    old: Document | None = None
+    old_known: bool = False
+    sequence_number: str = ""
+    created_at: float = 0.0
+    user_identity: str = ""
     size: int
 
     @property
@@ -195,11 +195,6 @@ def _scanned(item: Mapping[str, Typed], table: str, keys: KeySchema) -> Change:
         key={name: item[name] for name in keys.names},
         kind="scan",
         new=document,
-        old=None,
-        old_known=False,
-        sequence_number="",
-        created_at=0.0,
-        user_identity="",
         size=len(document.json),
     )
 

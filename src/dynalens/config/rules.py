@@ -24,7 +24,7 @@ from dynalens.config.model import (
     SourceConfig,
     TargetsConfig,
 )
-from dynalens.config.store import store_flaw
+from dynalens.config.store import is_http, store_flaw
 
 Finding = tuple[Place, str]
 """A place below the checked section, and what to write there instead."""
@@ -62,7 +62,7 @@ def source_findings(source: SourceConfig) -> Iterator[Finding]:
     """Check the addresses of a source."""
     for name in ("endpoint_url", "streams_endpoint_url"):
         url = getattr(source, name)
-        if url is not None and not _is_http(url):
+        if url is not None and not is_http(url):
             yield (name,), "is no http address. Write one, for example http://127.0.0.1:8000."
 
 
@@ -300,11 +300,3 @@ def _url_message(name: str, url: str) -> str:
 def _url_advice(name: str) -> str:
     field = TargetsConfig.model_fields[name]
     return f"Write for example {(field.examples or [''])[0]}."
-
-
-def _is_http(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False

@@ -65,12 +65,13 @@ def _parameter_flaw(name: str, value: str) -> str:
         return f"has an unknown parameter. Write {' or '.join(_PARAMETERS)}, for example {EXAMPLE}?region=eu-west-1."
     if not value:
         return f"leaves {name} empty. Write its value, or remove it for that of source."
-    if name == "endpoint_url" and not _is_http(value):
+    if name == "endpoint_url" and not is_http(value):
         return f"has an endpoint_url that is no http address. Write {EXAMPLE}?endpoint_url=http://127.0.0.1:8000."
     return ""
 
 
-def _is_http(url: str) -> bool:
+def is_http(url: str) -> bool:
+    """Say whether a text is an http address with a host."""
     try:
         parts = urlsplit(url)
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0

@@ -23,7 +23,7 @@ from dynalens.pipeline.lead import Lead
 from dynalens.pipeline.leases import Leases
 from dynalens.pipeline.reading import Reading, Table
 from dynalens.pipeline.redrive import Fetch, Redriver
-from dynalens.pipeline.verifier import Repairer, Verifier
+from dynalens.pipeline.verifier import Verifier
 from dynalens.position import PositionStore
 from dynalens.report import Report
 from dynalens.request import RequestStore
@@ -109,7 +109,7 @@ class TablePipeline:
                 wake=self._feed.wake_all,
                 rediscover=self._rediscover.set,
                 redriver=Redriver(table, target, dead_letters, fetch),
-                verifier=partial(self._verifier, target, requests, reader),
+                verifier=partial(Verifier, table=table, target=target, requests=requests, reader=reader),
                 retries=retries,
             )
         self._discovery = threading.Thread(
@@ -120,24 +120,6 @@ class TablePipeline:
         generations = Generations(self._table.name, target, store)
         lead = Lead(self._table.name, target, store, requests, generations, self.new_scan)
         return Attachment(Reading(self._table, target, store, self, leases), generations, lead)
-
-    def _verifier(
-        self,
-        target: Target,
-        requests: RequestStore,
-        reader: Callable[[threading.Event], TableReader],
-        lane: Repairer,
-    ) -> Verifier:
-        table = self._table
-        return Verifier(
-            table=table.name,
-            keys=table.keys,
-            items=table.items,
-            target=target,
-            requests=requests,
-            reader=reader,
-            lane=lane,
-        )
 
     # Partitions, as lanes see them.
 

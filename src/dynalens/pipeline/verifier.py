@@ -15,9 +15,10 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from dynalens import clock
-from dynalens.change import Change, KeySchema, Typed, render
+from dynalens.change import Change, Typed, render
 from dynalens.errors import DynalensError
 from dynalens.pipeline.generations import Fed
+from dynalens.pipeline.reading import Table
 from dynalens.pipeline.redrive import Fetch
 from dynalens.request import Request, RequestState, RequestStore
 from dynalens.source.scan import ReadBudget
@@ -66,29 +67,23 @@ class Verifier:
     """Runs the verifications of one table and target, one after the other.
 
     Args:
-        table: The table's name.
-        keys: Its key schema.
-        items: DynamoDB's estimate of how many items there are.
+        lane: The lane of the target.
+        table: The table.
         target: The target.
         requests: What was asked for.
         reader: Opens the table's side of a comparison, which ends when the event is set.
-        lane: The lane of the target.
     """
 
-    def __init__(  # noqa: PLR0913 - made in one place, by `TablePipeline`
+    def __init__(
         self,
+        lane: Repairer,
         *,
-        table: str,
-        keys: KeySchema,
-        items: int,
+        table: Table,
         target: Target,
         requests: RequestStore,
         reader: Callable[[threading.Event], TableReader],
-        lane: Repairer,
     ) -> None:
         self._table = table
-        self._keys = keys
-        self._items = items
         self._target = target
         self._requests = requests
         self._reader = reader
@@ -111,7 +106,7 @@ class Verifier:
             return
         asked = [
             request
-            for request in self._requests.requests(self._table)
+            for request in self._requests.requests(self._table.name)
             if (request.kind, request.target) == ("verify", self._target.name)
             and request.state in {"waiting", "running"}
         ]
@@ -123,7 +118,7 @@ class Verifier:
             self._thread.start()
 
     def _verify(self, request: Request, stop: threading.Event) -> None:
-        run = _Run(request, self._requests, self._items)
+        run = _Run(request, self._requests, self._table.items)
         try:
             outcome = self._compared(request, run, stop)
             if not stop.is_set():
@@ -149,7 +144,7 @@ class Verifier:
                 target=self._target,
                 generation=fed.generation,
                 route=fed.route,
-                keys=self._keys,
+                keys=self._table.keys,
                 table=self._reader(stop),
                 applied=lambda: self._lane.applied(stop),
                 pace=ReadBudget(float(options.get("rate", 1000.0))),
@@ -211,11 +206,6 @@ def _write(repair: Repair, at: int, difference: Difference, item: Mapping[str, T
         key=difference.key,
         kind="remove" if document is None else "scan",
         new=document,
-        old=None,
-        old_known=False,
-        sequence_number="",
-        created_at=0.0,
-        user_identity="",
         size=len(document.json) if document else 0,
     )
     belongs = document is not None and repair.fed.route.takes(document)

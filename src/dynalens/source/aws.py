@@ -21,7 +21,7 @@ from botocore.exceptions import BotoCoreError, ChecksumError, ClientError, NoReg
 from botocore.model import OperationModel
 from botocore.parsers import ResponseParserError
 
-from dynalens.aws import CREDENTIAL_ERRORS, CREDENTIALS_HINT, NETWORK_ERRORS, client_options, session_for
+from dynalens.aws import CREDENTIAL_ERRORS, CREDENTIALS_HINT, NETWORK_ERRORS, client_options, said_by, session_for
 from dynalens.change import Typed
 from dynalens.config import SourceConfig
 from dynalens.errors import SourceError, TrimmedError
@@ -288,11 +288,11 @@ def _translated(operation: str, resource: str, shard: str = "") -> Iterator[None
     except ClientError as error:
         raise _from_service(what, operation, resource, error) from error
     except NETWORK_ERRORS as error:
-        raise TransientError(f"{what}: {_said(error)}.", hint=_BROKEN.hint) from error
+        raise TransientError(f"{what}: {said_by(error)}.", hint=_BROKEN.hint) from error
     except CREDENTIAL_ERRORS as error:
-        raise AccessError(f"{what}: {_said(error)}.", hint=_UNKNOWN.hint) from error
+        raise AccessError(f"{what}: {said_by(error)}.", hint=_UNKNOWN.hint) from error
     except BotoCoreError as error:
-        raise SourceError(f"{what}: {_said(error)}.") from error
+        raise SourceError(f"{what}: {said_by(error)}.") from error
 
 
 def _from_service(what: str, operation: str, resource: str, error: ClientError) -> SourceError:
@@ -307,10 +307,6 @@ def _from_service(what: str, operation: str, resource: str, error: ClientError) 
     )
 
 
-def _said(error: Exception) -> str:
-    return str(error).rstrip(".")
-
-
 @contextmanager
 def _configuration_checked() -> Iterator[None]:
     try:
@@ -320,5 +316,5 @@ def _configuration_checked() -> Iterator[None]:
     except (BotoCoreError, ValueError) as error:
         # boto3 refuses an endpoint that is no URL with a bare ValueError.
         raise SourceError(
-            f"AWS cannot be reached as configured: {_said(error)}.", hint="Check source: in the file."
+            f"AWS cannot be reached as configured: {said_by(error)}.", hint="Check source: in the file."
         ) from error

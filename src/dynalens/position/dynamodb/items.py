@@ -22,7 +22,7 @@ from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 from botocore.parsers import ResponseParserError
 
-from dynalens.aws import CREDENTIAL_ERRORS, CREDENTIALS_HINT, NETWORK_ERRORS, client_options, session_for
+from dynalens.aws import CREDENTIAL_ERRORS, CREDENTIALS_HINT, NETWORK_ERRORS, client_options, said_by, session_for
 from dynalens.config import StoreLocation
 from dynalens.errors import StoreError
 from dynalens.retry import STANDARD, RetryPolicy
@@ -336,11 +336,11 @@ def translated(operation: str, table: str) -> Iterator[None]:
     except ClientError as error:
         raise _from_service(what, error) from error
     except NETWORK_ERRORS as error:
-        raise TransientStoreError(f"{what}: {_said(error)}.", hint=_BUSY_HINT) from error
+        raise TransientStoreError(f"{what}: {said_by(error)}.", hint=_BUSY_HINT) from error
     except CREDENTIAL_ERRORS as error:
-        raise StoreError(f"{what}: {_said(error)}.", hint=CREDENTIALS_HINT) from error
+        raise StoreError(f"{what}: {said_by(error)}.", hint=CREDENTIALS_HINT) from error
     except BotoCoreError as error:
-        raise StoreError(f"{what}: {_said(error)}.") from error
+        raise StoreError(f"{what}: {said_by(error)}.") from error
 
 
 def _from_service(what: str, error: ClientError) -> StoreError:
@@ -370,10 +370,6 @@ def _hint(name: str) -> str:
     return ""
 
 
-def _said(error: Exception) -> str:
-    return str(error).rstrip(".")
-
-
 @contextmanager
 def _configuration_checked() -> Iterator[None]:
     try:
@@ -385,5 +381,5 @@ def _configuration_checked() -> Iterator[None]:
     except (BotoCoreError, ValueError) as error:
         # boto3 refuses an endpoint that is no URL with a bare ValueError.
         raise StoreError(
-            f"The store cannot be reached as configured: {_said(error)}.", hint="Check store: in the file."
+            f"The store cannot be reached as configured: {said_by(error)}.", hint="Check store: in the file."
         ) from error
