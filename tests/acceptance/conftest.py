@@ -1,7 +1,8 @@
-"""A table on DynamoDB Local with `dynalens up` beside it."""
+"""A table on DynamoDB Local with `dynalens up` beside it; and a server over fakes."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import TableFactory
+from tests.fakes import Fakes, world
 from tests.services.dynamodb_local import DynamoDBLocal
+from tests.serving import Running, running
 from tests.up import DONATION_METRICS, Up
 
 StartUp = Callable[..., Up]
@@ -27,6 +30,19 @@ def up(donations: str, dynamodb_local: DynamoDBLocal, tmp_path: Path) -> Iterato
     running = Up(tmp_path, settings(donations, dynamodb_local))
     yield running
     running.stop()
+
+
+@pytest.fixture
+def fakes() -> Fakes:
+    """Everything behind a server, and well."""
+    return world(time.time())
+
+
+@pytest.fixture
+def served(fakes: Fakes) -> Iterator[Running]:
+    """A server over the fakes."""
+    with running(fakes.backend()) as run:
+        yield run
 
 
 def settings(table: str, server: DynamoDBLocal) -> Mapping[str, Any]:

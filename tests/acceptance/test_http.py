@@ -28,17 +28,6 @@ REDRIVE = "/api/v1/dead-letters/redrive"
 BY_PLATFORM = "/api/v1/collections/donations/metrics/by_platform"
 
 
-@pytest.fixture
-def fakes() -> Fakes:
-    return world(time.time())
-
-
-@pytest.fixture
-def served(fakes: Fakes) -> Iterator[Running]:
-    with running(fakes.backend()) as run:
-        yield run
-
-
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Running]:
     """One server for all tests that change nothing."""

@@ -20,17 +20,6 @@ from tests.waiting import observed
 BY_PLATFORM = "/api/v1/collections/donations/metrics/by_platform"
 
 
-@pytest.fixture
-def fakes() -> Fakes:
-    return world(time.time())
-
-
-@pytest.fixture
-def served(fakes: Fakes) -> Iterator[Running]:
-    with running(fakes.backend()) as run:
-        yield run
-
-
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Running]:
     """One server for all tests that change nothing."""

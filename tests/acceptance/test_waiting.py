@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import httpx2
@@ -18,7 +18,7 @@ from dynalens.server import waits
 from dynalens.server.limits import POSITION_BYTES
 from dynalens.server.position_token import read_token, token_of
 from dynalens.target import StoredDocument
-from tests.fakes import Fakes, copy, state, world
+from tests.fakes import Fakes, copy, state
 from tests.serving import Running, refused, running
 from tests.waiting import observed
 
@@ -29,17 +29,6 @@ SQL = "/api/v1/sql"
 QUERY = {"query": "SELECT count() FROM donations"}
 SOON = {"wait_timeout": "0.2"}
 HEADER = "dynalens-freshness"
-
-
-@pytest.fixture
-def fakes() -> Fakes:
-    return world(time.time())
-
-
-@pytest.fixture
-def served(fakes: Fakes) -> Iterator[Running]:
-    with running(fakes.backend()) as run:
-        yield run
 
 
 def told(answer: httpx2.Response) -> list[dict[str, str]]:

@@ -7,23 +7,31 @@ from dataclasses import replace
 from dynalens.report import Report, merged
 
 NOW = 1_700_000_000.0
-FIRST = Report(
-    table="T",
-    target="sql",
-    worker="w1",
-    written_at=NOW - 1,
-    started_at=NOW - 100,
-    polled_at=NOW - 2,
-    confirmed_at=NOW - 3,
-    waiting_since=NOW - 4,
-    waiting=5,
-    applied_at=NOW - 6,
-    behind_seconds=7.5,
-    caught_up=True,
-    scanned=8,
-    scan_total=90,
-    confirmed=10,
-)
+
+
+def report(worker: str, more: int = 0, **others: float) -> Report:
+    """Make a report whose numbers are all different; `more` is added to each count and each age."""
+    told = Report(
+        table="T",
+        target="sql",
+        worker=worker,
+        written_at=NOW - 1,
+        started_at=NOW - 100,
+        polled_at=NOW - 2 - more,
+        confirmed_at=NOW - 3 - more,
+        waiting_since=NOW - 4 - more,
+        waiting=5 + more,
+        applied_at=NOW - 6 - more,
+        behind_seconds=7.5,
+        caught_up=True,
+        scanned=8 + more,
+        scan_total=90,
+        confirmed=10 + more,
+    )
+    return replace(told, **others)  # type: ignore[arg-type] # of its own fields
+
+
+FIRST = report("w1")
 
 
 def test_one_worker_speaks_for_itself() -> None:
@@ -31,22 +39,8 @@ def test_one_worker_speaks_for_itself() -> None:
 
 
 def test_those_that_work_now_speak_together() -> None:
-    second = Report(
-        table="T",
-        target="sql",
-        worker="w2",
-        written_at=NOW - 9.5,
-        started_at=NOW - 50,
-        polled_at=NOW - 12,
-        confirmed_at=NOW - 13,
-        waiting_since=NOW - 14,
-        waiting=15,
-        applied_at=NOW - 16,
-        behind_seconds=1.5,
-        caught_up=False,
-        scanned=18,
-        scan_total=80,
-        confirmed=20,
+    second = report(
+        "w2", 10, written_at=NOW - 9.5, started_at=NOW - 50, behind_seconds=1.5, caught_up=False, scan_total=80
     )
     together = replace(
         FIRST,

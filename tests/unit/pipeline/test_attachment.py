@@ -60,22 +60,22 @@ def test_nothing_is_replayed_when_the_store_goes_back_to_earlier_in_the_same_ses
     assert shared.target.written["a"] == 3
 
 
-def test_a_batch_that_was_marked_and_not_committed_is_not_replayed(shared: Shared) -> None:
+def times_written(shared: Shared, *, broken_at: str) -> int:
+    """Break the work on a change at a named moment; say how often it has been written when all is well again."""
     worker = begun(shared)
     shared.put("s1", "a", 1)
-    with armed(failpoint.AFTER_MARK, break_here), pytest.raises(TargetError):
+    with armed(broken_at, break_here), pytest.raises(TargetError):
         worker.work()
     settle(worker.attach())
-    assert shared.target.written["a"] == 1
+    return shared.target.written["a"]
+
+
+def test_a_batch_that_was_marked_and_not_committed_is_not_replayed(shared: Shared) -> None:
+    assert times_written(shared, broken_at=failpoint.AFTER_MARK) == 1
 
 
 def test_a_batch_that_was_applied_and_not_marked_is_replayed(shared: Shared) -> None:
-    worker = begun(shared)
-    shared.put("s1", "a", 1)
-    with armed(failpoint.AFTER_APPLY, break_here), pytest.raises(TargetError):
-        worker.work()
-    settle(worker.attach())
-    assert shared.target.written["a"] == 2
+    assert times_written(shared, broken_at=failpoint.AFTER_APPLY) == 2
 
 
 def test_a_store_from_before_a_rebuild_does_not_bring_the_dropped_generation_back(shared: Shared) -> None:

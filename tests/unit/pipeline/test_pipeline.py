@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -21,29 +21,6 @@ from tests.pipelines import Bench
 from tests.waiting import observed
 
 OTHERS = {"others": CollectionConfig(table="Donations")}
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
-    with closing(SqliteStore(tmp_path / "state.db")) as opened:
-        yield opened
-
-
-@pytest.fixture
-def source() -> MemorySource:
-    made = MemorySource(page_size=10)
-    made.add_shard("s1")
-    return made
-
-
-@pytest.fixture
-def target() -> MemoryTarget:
-    return MemoryTarget("sql")
-
-
-@pytest.fixture
-def bench(source: MemorySource, target: MemoryTarget, store: SqliteStore) -> Bench:
-    return Bench(source, [target], store)
 
 
 def put(source: MemorySource, shard: str, id_: str, amount: int) -> None:

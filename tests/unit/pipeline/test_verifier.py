@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,28 +20,11 @@ FIRST = Generation("donations", 1)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
-    with closing(SqliteStore(tmp_path / "state.db")) as opened:
-        yield opened
-
-
-@pytest.fixture
-def source() -> MemorySource:
-    made = MemorySource(page_size=10)
-    made.add_shard("s1")
+def source(source: MemorySource) -> MemorySource:
+    """Thirty items beside the shard."""
     for number in range(30):
-        made.preload({"id": {"S": f"item-{number}"}, "n": {"N": str(number)}})
-    return made
-
-
-@pytest.fixture
-def target() -> MemoryTarget:
-    return MemoryTarget("sql")
-
-
-@pytest.fixture
-def bench(source: MemorySource, target: MemoryTarget, store: SqliteStore) -> Bench:
-    return Bench(source, [target], store)
+        source.preload({"id": {"S": f"item-{number}"}, "n": {"N": str(number)}})
+    return source
 
 
 def asked(store: SqliteStore, kind: str = "verify", **options: object) -> Callable[[], Request | None]:
