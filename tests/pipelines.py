@@ -15,12 +15,29 @@ from dynalens.pipeline import SoleLeases, Table, TablePipeline
 from dynalens.position.sqlite import SqliteStore
 from dynalens.report import Report
 from dynalens.retry import RetryPolicy
+from dynalens.runtime.table import Parts
 from dynalens.source import Source
+from dynalens.source.aws import Aws
 from dynalens.target import Target
 from dynalens.testing.memory import MemorySource
 
 IMPATIENT = RetryPolicy(base_seconds=0.01, cap_seconds=0.05, attempts=1_000_000, total_seconds=3600.0)
 DONATIONS = {"donations": CollectionConfig(table="Donations")}
+
+
+def parts(aws: Aws, target: Target, store: SqliteStore) -> Parts:
+    """Give what the worker of a table needs, over one store and one target."""
+    return Parts(
+        source=aws.config,
+        aws=aws,
+        targets=[target],
+        store=store,
+        requests=store,
+        dead_letters=store,
+        reports=store,
+        leases=lambda table: SoleLeases(table, store, "worker"),
+        retries=IMPATIENT,
+    )
 
 
 class MemoryTable:

@@ -12,16 +12,15 @@ import pytest
 from dynalens import failpoint
 from dynalens.change import Typed
 from dynalens.config import CollectionConfig, SourceConfig
-from dynalens.pipeline import SoleLeases
 from dynalens.position.sqlite import SqliteStore
-from dynalens.runtime.table import Parts, TableWorker
+from dynalens.runtime.table import TableWorker
 from dynalens.source.aws import Aws
 from dynalens.testing import Fault, ScriptedStreams
 from dynalens.testing.failpoints import armed, at_hit
 from dynalens.testing.memory import MemoryTarget
 from dynalens.testing.oracle import compare_documents
 from tests.faults.naive import Mistake, NaiveReplica
-from tests.pipelines import IMPATIENT
+from tests.pipelines import parts
 from tests.waiting import NotObservedError, observed
 
 DOCUMENTS = "donations"
@@ -61,17 +60,7 @@ class Pipeline:
     def __init__(self, streams: ScriptedStreams, store: SqliteStore, aws: Aws) -> None:
         self._streams = streams
         self._target = MemoryTarget("search")
-        self._parts = Parts(
-            source=aws.config,
-            aws=aws,
-            targets=[self._target],
-            store=store,
-            requests=store,
-            dead_letters=store,
-            reports=store,
-            leases=lambda table: SoleLeases(table, store, "worker"),
-            retries=IMPATIENT,
-        )
+        self._parts = parts(aws, self._target, store)
         self._worker: TableWorker | None = None
 
     def start(self, while_scanning: Callable[[], None]) -> None:

@@ -69,6 +69,12 @@ class Shared:
             self.workers.remove(worker)
             worker.end()
 
+    @contextmanager
+    def running(self, count: int) -> Iterator[list[Worker]]:
+        """Run workers side by side."""
+        with ExitStack() as stack:
+            yield [stack.enter_context(self.worker(f"w{number}")) for number in range(count)]
+
 
 class Worker:
     """One worker's pipeline and leases."""
@@ -141,8 +147,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
 
 
 def test_workers_share_the_shards_and_every_change_arrives(shared: Shared) -> None:
-    with ExitStack() as stack:
-        workers = [stack.enter_context(shared.worker(f"w{number}")) for number in range(2)]
+    with shared.running(2) as workers:
         shared.write()
         observed(shared.is_equal)
         observed(lambda: [len(worker.held()) for worker in workers] == [2, 2])
@@ -174,9 +179,7 @@ def test_a_worker_that_dies_is_replaced_when_its_leases_expire(shared: Shared, m
 
 
 def test_a_child_on_another_worker_follows_its_parent(shared: Shared) -> None:
-    with ExitStack() as stack:
-        for number in range(2):
-            stack.enter_context(shared.worker(f"w{number}"))
+    with shared.running(2):
         observed(lambda: [copy.state for copy in shared.copies()] == ["live"])
         for shard in SHARDS:
             shared.source.end(shard)
@@ -187,9 +190,7 @@ def test_a_child_on_another_worker_follows_its_parent(shared: Shared) -> None:
 
 
 def test_a_rebuild_reaches_every_worker_before_its_scan_begins(shared: Shared) -> None:
-    with ExitStack() as stack:
-        for number in range(3):
-            stack.enter_context(shared.worker(f"w{number}"))
+    with shared.running(3):
         shared.write()
         observed(shared.is_equal)
         observed(lambda: [copy.state for copy in shared.copies()] == ["live"])
@@ -203,9 +204,7 @@ def test_a_rebuild_reaches_every_worker_before_its_scan_begins(shared: Shared) -
 
 def test_a_store_that_was_emptied_is_filled_again_by_those_who_work(shared: Shared) -> None:
     """Nothing is refused in silence, and nothing old comes back: marks say how far the target is."""
-    with ExitStack() as stack:
-        for number in range(2):
-            stack.enter_context(shared.worker(f"w{number}"))
+    with shared.running(2):
         shared.write()
         observed(shared.is_equal)
         observed(lambda: [copy.state for copy in shared.copies()] == ["live"])
@@ -217,8 +216,7 @@ def test_a_store_that_was_emptied_is_filled_again_by_those_who_work(shared: Shar
 
 
 def test_every_worker_says_that_it_has_caught_up_when_the_others_have_drained_a_shard(shared: Shared) -> None:
-    with ExitStack() as stack:
-        workers = [stack.enter_context(shared.worker(f"w{number}")) for number in range(2)]
+    with shared.running(2) as workers:
         observed(lambda: [len(worker.held()) for worker in workers] == [2, 2])
         for shard in SHARDS:
             shared.source.end(shard)

@@ -14,12 +14,11 @@ from typing import Any
 import pytest
 
 from dynalens.config import CollectionConfig, SourceConfig
-from dynalens.pipeline import SoleLeases
 from dynalens.position.sqlite import SqliteStore
-from dynalens.runtime.table import Parts, TableWorker
+from dynalens.runtime.table import TableWorker
 from dynalens.source.aws import Aws
 from dynalens.testing.memory import MemoryTarget
-from tests.pipelines import IMPATIENT
+from tests.pipelines import parts
 
 PAGE = Path(__file__).parents[3] / "docs" / "testing.md"
 
@@ -43,18 +42,7 @@ def replicator(endpoint_url: str, table: str) -> Iterator[Copy]:
         closing(SqliteStore(Path(folder) / "state.db")) as store,
         closing(Aws(config)) as aws,
     ):
-        parts = Parts(
-            source=config,
-            aws=aws,
-            targets=[target],
-            store=store,
-            requests=store,
-            dead_letters=store,
-            reports=store,
-            leases=lambda table: SoleLeases(table, store, "worker"),
-            retries=IMPATIENT,
-        )
-        worker = TableWorker(table, {"donations": CollectionConfig(table=table)}, parts)
+        worker = TableWorker(table, {"donations": CollectionConfig(table=table)}, parts(aws, target, store))
         worker.start()
         yield Copy(target)
         worker.stop(1.0)
