@@ -286,6 +286,38 @@ def test_a_mark_of_a_lower_epoch_changes_nothing_and_the_others_of_its_call_coun
     assert_marks(subject, {"lost": held} | own)
 
 
+def test_a_session_begins_where_the_one_before_ends_and_marks_for_it_no_more(subject: Subject) -> None:
+    # As text 9 would be above 10; a token may hold digits, and quotes.
+    held = Mark(9, Position(rank=10**39 + 7, token='{"id":{"S":"9 \\"nine\\""}}'))
+    drained = Mark(3, Position(ended=True, rank=80, token="80"))
+    subject.target.mark(TABLE, {"p": held, "drained": drained, "other": held})
+    begun = subject.target.begin(TABLE, {"p": 10, "drained": 10, "new": 11})
+    assert begun == {"p": held.position, "drained": drained.position, "new": START}
+    assert {id_: position.token for id_, position in begun.items()} == {
+        "p": held.position.token,
+        "drained": drained.position.token,
+        "new": "",
+    }
+    marks = {"p": held._replace(epoch=10), "drained": drained._replace(epoch=10), "new": Mark(11, START), "other": held}
+    assert_marks(subject, marks)
+    subject.target.mark(TABLE, {"p": Mark(9, Position(rank=10**39 + 8, token="late"))})
+    assert_marks(subject, marks)
+    subject.reopen()
+    assert_marks(subject, marks)
+
+
+def test_a_session_does_not_begin_beside_one_of_a_higher_epoch(subject: Subject) -> None:
+    held = Mark(10, Position(rank=80, token="80"))
+    subject.target.mark(TABLE, {"p": held, "q": held})
+    assert subject.target.begin(TABLE, {"p": 9, "q": 11, "r": 9}) == {"q": held.position, "r": START}
+    marks = {"p": held, "q": held._replace(epoch=11), "r": Mark(9, START)}
+    assert_marks(subject, marks)
+    # The answer may have been lost: then it is asked again.
+    assert subject.target.begin(TABLE, {"q": 11}) == {"q": held.position}
+    assert subject.target.begin(TABLE, {}) == {}
+    assert_marks(subject, marks)
+
+
 def test_marks_are_forgotten_as_they_were_recalled(subject: Subject) -> None:
     """Whoever has drawn for a partition since goes on from its own mark."""
     replaced, seen = Mark(9, Position(rank=1, token="1")), Mark(10, Position(ended=True, rank=80, token="80"))

@@ -32,6 +32,7 @@ pytestmark = pytest.mark.soak
 
 TABLE = "Donations"
 ITEMS = 60
+SHARDS = 6
 PLATFORMS = ("Phone", "Web", "Cash")
 METRICS = {
     "by_item": {"group_by": "id", "sum": {"written": {}}},
@@ -42,10 +43,10 @@ METRICS = {
 class Writer:
     """Writes to a table with several shards without a pause, in a thread; each state of an item tells its turn."""
 
-    def __init__(self, streams: ScriptedStreams, seed: int, *, shards: int = 6) -> None:
+    def __init__(self, streams: ScriptedStreams, seed: int) -> None:
         self._streams = streams
         self._random = random.Random(seed)  # noqa: S311 - a test that can be repeated
-        self._shards = [streams.add_shard() for _ in range(shards)]
+        self._shards = [streams.add_shard() for _ in range(SHARDS)]
         self._live: set[str] = set()
         self._turn = 0
         self._stop = threading.Event()
@@ -57,10 +58,6 @@ class Writer:
     def stop(self) -> None:
         self._stop.set()
         self._thread.join()
-
-    def split(self) -> None:
-        """Split a shard: it is done by the next write."""
-        self._streams.split(self._shards[0])
 
     def written(self) -> int:
         return self._turn
@@ -166,8 +163,7 @@ class Fleet:
     def are_held_by(self, *workers: WorkerProcess) -> Callable[[], bool]:
         """Whether these hold all open shards, each some."""
         names = {worker.name for worker in workers}
-        shards = len(self.owners())
-        return lambda: set(self.owners().values()) == names and len(self.owners()) == shards
+        return lambda: set(self.owners().values()) == names and len(self.owners()) == SHARDS
 
     def is_equal(self) -> bool:
         """Whether the metrics are those of the table's items."""

@@ -15,6 +15,7 @@ import pytest
 
 from dynalens.config import CollectionConfig
 from dynalens.dead_letter import DeadLetter
+from dynalens.partition import Position
 from dynalens.position.sqlite import SqliteStore
 from dynalens.target import Generation, Mark, Memory, Rejection, Target, Write
 from dynalens.testing.memory import MemorySource
@@ -50,6 +51,9 @@ class Refusing:
 
     def drop(self, generation: Generation) -> None:
         self._target.drop(generation)
+
+    def begin(self, table: str, epochs: Mapping[str, int]) -> dict[str, Position]:
+        return self._target.begin(table, epochs)
 
     def mark(self, table: str, marks: Mapping[str, Mark]) -> None:
         self._target.mark(table, marks)

@@ -40,6 +40,8 @@ class Rules:
     """The target is asked for its marks once more after the draw."""
     marks_the_beginning: bool = True
     """A session marks where it begins, before its first write."""
+    begins_in_one_step: bool = True
+    """A session asks for the mark and takes it over in one step, unless one of a higher epoch has."""
     fences_marks: bool = True
     """The target ignores marks of a lower epoch."""
     scans_at_version_zero: bool = True

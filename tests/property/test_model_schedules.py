@@ -252,6 +252,20 @@ def marked_by_a_zombie(world: World) -> None:
     world.go_back(world.snapshots[0])
 
 
+def succeeded_before_it_began(world: World) -> None:
+    """W1 asks for the mark; W0 ends its batch and begins anew behind it; W1 marks an earlier place, and replays r1."""
+    world.put("a")
+    world.put("a")
+    w0 = take(world)
+    late = up_to(world, approach(world, worker="w1"), "begin")
+    apply(world, w0)
+    commit(world, w0)
+    take(world)
+    up_to(world, late, "read")
+    apply(world, late, records=1)
+    commit(world, late)
+
+
 # Generations.
 
 
@@ -520,6 +534,7 @@ CASES = {
     "store restored in mid-session": Case(store_restored_in_mid_session, ("reads_on_from_higher_marks",)),
     "asked before the draw": Case(asked_before_the_draw, ("asks_after_drawing",)),
     "forgotten in the middle of a replay": Case(marked_by_a_zombie, ("marks_the_beginning",)),
+    "succeeded before it began": Case(succeeded_before_it_began, ("begins_in_one_step",)),
     "marked by a zombie": Case(marked_by_a_zombie, ("fences_marks",)),
     "late row of a scan": Case(late_row_of_a_scan, ("scans_at_version_zero",)),
     "stale scan": Case(stale_scan, ("scans_consistently",)),

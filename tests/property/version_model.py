@@ -187,14 +187,24 @@ class World(LedTable):
         session.step = "begin"
 
     def _begin(self, session: Session) -> None:
+        rules = self.rules
+        in_one_step = rules.begins_in_one_step and rules.marks_the_beginning and rules.asks_after_drawing
+        if in_one_step:
+            self._take_over(session)
         session.position = self._start(session)
-        if self.rules.marks_the_beginning:
+        if rules.marks_the_beginning and not in_one_step:
             self._send_mark(session)
             self.deliver(self.in_flight[-1])
         if session.position.ended:
             self._commit(session)
             self.drop(session)
         session.step = "enlist"
+
+    def _take_over(self, session: Session) -> None:
+        shard = session.partition.id
+        if shard not in self.target.begin(TABLE, {shard: session.epoch}):
+            raise StaleLeaseError("A session of a higher epoch has begun.")
+        session.memory = self.target.recall(TABLE)
 
     def _start(self, session: Session) -> Position:
         mark, rules = session.mark.position, self.rules

@@ -9,6 +9,7 @@ from typing import Protocol
 from dynalens import failpoint
 from dynalens.backfill import Scan, Wanted, is_gone, is_listed, unneeded
 from dynalens.change import KeySchema
+from dynalens.errors import StaleLeaseError
 from dynalens.partition import START, Partition, Position
 from dynalens.pipeline.delivery import Cursor
 from dynalens.pipeline.generations import DetachedError
@@ -154,17 +155,12 @@ class Reading:
             return
         self.target.raise_epoch(self.table.name, max(epoch for _, epoch, _ in drawn.values()))
         failpoint.hit(failpoint.AFTER_RAISE_EPOCH)
-        # Asked once more: whoever held a partition until the draw may have marked it since.
-        self.recall()
+        # Whoever held a partition until the draw may have marked it until now, and marks it no more from here on.
+        begun = self.target.begin(self.table.name, {id_: epoch for id_, (_, epoch, _) in drawn.items()})
         cursors = []
         for partition, epoch, position in drawn.values():
-            start = self._start(partition, position)
+            start = self._start(partition, position, begun.get(partition.id))
             cursors.append(Cursor(partition, epoch, start, start))
-        # Before anything is written under the new epoch: what is replayed must not stand below a mark from before, and
-        # a holder from before marks it no more.
-        self.target.mark(
-            self.table.name, {cursor.partition.id: Mark(cursor.epoch, cursor.position) for cursor in cursors}
-        )
         self._read(cursors)
 
     def _acquire(self, partition: Partition, known: PartitionState | None) -> list[tuple[int, Position]]:
@@ -184,19 +180,21 @@ class Reading:
         self.epochs[draw.epoch] = partition.id
         return [(draw.epoch, draw.position)]
 
-    def _start(self, partition: Partition, drawn: Position) -> Position:
+    def _start(self, partition: Partition, drawn: Position, begun: Position | None) -> Position:
         """Say where a partition is read on from: the target's mark tells what it holds, whatever the store believes.
 
         A position above it stands for writes that the target has lost, one below it for a commit that never came, or
         for a store that was taken back: of that nothing needs to be replayed.
 
         Raises:
+            StaleLeaseError: Somebody has begun under a higher epoch: what is written here may be older.
             DetachedError: The target has just lost all that it had confirmed.
         """
-        mark = self.memory.marks.get(partition.id, NO_MARK).position
-        if drawn > START == mark:
+        if begun is None:
+            raise StaleLeaseError(f"{partition.id} of {self.table.name} was drawn for again before it was read.")
+        if drawn > START == begun:
             raise DetachedError(f"{self.target.name} no longer holds what it confirmed of {partition.id}")
-        return mark
+        return begun
 
     def _read(self, cursors: Sequence[Cursor]) -> None:
         ended = [cursor for cursor in cursors if cursor.position.ended]

@@ -130,6 +130,16 @@ class Target(Protocol):
         """
         ...
 
+    def begin(self, table: str, epochs: Mapping[str, int]) -> dict[str, Position]:
+        """Begin a session for each of these partitions, under the epoch that was drawn for it: give what is applied.
+
+        In one atomic step the mark of a partition takes the epoch and keeps its position, so that marks of the session
+        before change nothing from then on, and whoever begins after this one reads on from what this one says. Called
+        before the first write under an epoch, and after `raise_epoch`. `START` is given where nothing is marked; a
+        partition for which a session of a higher epoch has begun already is left out.
+        """
+        ...
+
     def mark(self, table: str, marks: Mapping[str, Mark]) -> None:
         """Remember the positions applied, by partition id. Called after `apply` returned, before the store's commit.
 

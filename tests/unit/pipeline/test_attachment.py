@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
 import pytest
 
 from dynalens import failpoint
@@ -11,7 +15,8 @@ from dynalens.pipeline.generations import DetachedError
 from dynalens.pipeline.lead import Lead
 from dynalens.position import Copy
 from dynalens.target import Mark
-from dynalens.testing.failpoints import armed
+from dynalens.testing.failpoints import armed, at_hit
+from dynalens.testing.memory import MemoryTarget
 from tests.contract.memory_store import Held
 from tests.stepped import HandedOut, Shared, Stepped, begun, settle
 
@@ -135,6 +140,45 @@ def test_whoever_lost_a_partition_cannot_mark_it_in_the_middle_of_a_replay(share
         first.work()
     cursor = second.attachment.reading.cursors["s1"]
     assert shared.target.recall("Donations").marks["s1"] == Mark(cursor.epoch, cursor.position)
+
+
+@pytest.mark.parametrize("turn", range(8))
+def test_whoever_was_succeeded_while_it_attached_brings_no_older_state_back(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch, turn: int
+) -> None:
+    """Between two calls of its target, the holder before ends a batch, and the next one after it takes over."""
+    first, second, third = begun(shared), shared.worker("w1"), shared.worker("w2")
+    shared.source.page_size = 1
+    shared.put("s1", "a", 1)
+    shared.put("s1", "a", 2)
+
+    def succeed() -> None:
+        for _ in range(2):
+            with suppress(StaleLeaseError):
+                first.work()
+        third.attach()
+
+    with monkeypatch.context() as watching:
+        watch_calls(shared.target, watching, at_hit(turn + 1, succeed))
+        with suppress(StaleLeaseError):
+            second.attach()
+    with suppress(StaleLeaseError):
+        second.work()
+    settle(third)
+    assert shared.is_equal()
+
+
+def watch_calls(target: MemoryTarget, monkeypatch: pytest.MonkeyPatch, before: Callable[[], None]) -> None:
+    """Do something before every call that a lane makes of its target."""
+    for name in ("recall", "raise_epoch", "begin", "mark", "create", "serve", "apply"):
+        called = getattr(target, name, None)
+        if called is not None:
+            monkeypatch.setattr(target, name, partial(_call, before, called))
+
+
+def _call(before: Callable[[], None], called: Callable[..., object], *arguments: object) -> object:
+    before()
+    return called(*arguments)
 
 
 def test_an_epoch_that_the_target_remembers_is_never_drawn_again(shared: Shared) -> None:

@@ -36,6 +36,27 @@ end
 return 1
 """
 
+_BEGIN = """
+local run = redis.call('INFO', 'server'):match('run_id:(%x+)')
+if run ~= ARGV[1] then
+  return 0
+end
+local marks = {}
+for field = 2, #ARGV, 3 do
+  local epoch, mark = ARGV[field + 1], ARGV[field + 2]
+  local held = redis.call('HGET', KEYS[1], ARGV[field])
+  if held then
+    -- Its position stays as it is written: a rank has more digits than a Lua number.
+    mark = tonumber(held:match('%d+')) <= tonumber(epoch) and held:gsub('%d+', epoch, 1)
+  end
+  if mark then
+    redis.call('HSET', KEYS[1], ARGV[field], mark)
+  end
+  marks[#marks + 1] = mark or ''
+end
+return marks
+"""
+
 _FORGET_MARKS = """
 for field = 1, #ARGV, 2 do
   local held = redis.call('HGET', KEYS[1], ARGV[field])
@@ -58,6 +79,9 @@ class Scripts:
         expire: Forgets groups whose time buckets are no longer kept (`lua/expire.lua`).
         tell: Tells viewers of documents (`lua/tell.lua`).
         raise_epoch: Remembers the epoch ARGV[1] in the hash KEYS[1], unless a higher one is remembered.
+        begin: Gives values of the hash KEYS[1] the epochs of new sessions, and returns them: ARGV[2…] has a field, the
+            epoch, and the value where there is none. Empty where a value has a higher epoch; 0, with nothing done, if
+            this is not the run of the server with the id ARGV[1].
         mark: Sets fields and values ARGV[2…] in the hash KEYS[1], where the first number of a value, its epoch, is not
             below that of the value held, if this is the run of the server with the id ARGV[1].
         forget_marks: Removes fields of the hash KEYS[1], where the epoch of the value is not above the one that follows
@@ -72,6 +96,7 @@ class Scripts:
         self.expire = client.register_script(_text("expire", _FREEING_SHEBANG))
         self.tell = client.register_script(_text("tell"))
         self.raise_epoch = client.register_script(_SHEBANG + _RAISE_EPOCH)
+        self.begin = client.register_script(_SHEBANG + _BEGIN)
         self.mark = client.register_script(_SHEBANG + _MARK)
         self.forget_marks = client.register_script(_FREEING_SHEBANG + _FORGET_MARKS)
 

@@ -20,7 +20,7 @@ from redis.typing import EncodableT
 from dynalens import clock
 from dynalens.change import Document, digest_of
 from dynalens.config import CollectionConfig
-from dynalens.partition import Position
+from dynalens.partition import START, Position
 from dynalens.target import Generation, LiveEvent, Mark, Memory, MetricSnapshot, Rejection, Walked, Write
 from dynalens.target.metrics.connection import Server, check_server
 from dynalens.target.metrics.contribution import VERSION_DIGITS, Contribution, Tally, comparable, contribution, tallies
@@ -100,8 +100,7 @@ class MetricsTarget:
             if kind == "epoch":
                 epoch = int(value)
             elif kind == "applied":
-                marked, *position = json.loads(value)
-                marks[name] = Mark(marked, Position(*position))
+                marks[name] = _mark(value)
             else:
                 generations.add(_generation(name))
         return Memory(epoch, marks, frozenset(generations))
@@ -111,6 +110,19 @@ class MetricsTarget:
         with self._server.answering():
             self._scripts.raise_epoch([table_key(table)], [epoch])
 
+    def begin(self, table: str, epochs: Mapping[str, int]) -> dict[str, Position]:
+        """See `Target.begin`. Raises as `mark` does."""
+        arguments: list[EncodableT] = []
+        for partition, epoch in epochs.items():
+            arguments += [f"applied:{partition}", epoch, _mark_text(Mark(epoch, START))]
+        if not arguments:
+            return {}
+        with self._server.answering():
+            marks = self._scripts.begin([table_key(table)], [self._run_for(table), *arguments])
+        if not marks:
+            raise self._server.started_anew()
+        return {id_: _mark(mark).position for id_, mark in zip(epochs, marks, strict=True) if mark}
+
     def mark(self, table: str, marks: Mapping[str, Mark]) -> None:
         """See `Target.mark`.
 
@@ -119,10 +131,8 @@ class MetricsTarget:
                 replica took over. The client reconnects without a word, and what was acknowledged may be gone.
         """
         arguments: list[EncodableT] = []
-        for partition, (epoch, position) in marks.items():
-            # The epoch stands first, where the script reads it.
-            applied = json.dumps([epoch, position.ended, position.rank, position.token])
-            arguments += [f"applied:{partition}", applied]
+        for partition, mark in marks.items():
+            arguments += [f"applied:{partition}", _mark_text(mark)]
         if not arguments:
             return
         # Asked behind the rows and in one step with the marks: the run that takes them has taken all rows before.
@@ -387,3 +397,13 @@ def _event(write: Write) -> bytes:
 
 def _rejection(write: Write, made: Contribution) -> Rejection:
     return Rejection(write, made.problems[0].code, " ".join(problem.message for problem in made.problems))
+
+
+def _mark_text(mark: Mark) -> str:
+    """Write a mark. The epoch stands first, where scripts read it."""
+    return json.dumps([mark.epoch, mark.position.ended, mark.position.rank, mark.position.token])
+
+
+def _mark(text: str | bytes) -> Mark:
+    epoch, *position = json.loads(text)
+    return Mark(epoch, Position(*position))

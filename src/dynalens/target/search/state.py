@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from dynalens.errors import TargetError
-from dynalens.partition import Position
+from dynalens.partition import START, Position
 from dynalens.target import Generation, Mark
 
+_MARKS = "SELECT partition_id, epoch, ended, rank, token FROM applied WHERE table_name = ?"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS epochs (table_name TEXT PRIMARY KEY, epoch INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS applied (
@@ -77,11 +78,21 @@ class State:
 
     def marks(self, table: str) -> dict[str, Mark]:
         """Give the position applied last, by partition."""
-        found = self._rows("SELECT partition_id, epoch, ended, rank, token FROM applied WHERE table_name = ?", table)
-        return {
-            partition: Mark(epoch, Position(bool(ended), int(rank), json.loads(token)))
-            for partition, epoch, ended, rank, token in found
-        }
+        return _marks(self._rows(_MARKS, table))
+
+    def begin(self, table: str, epochs: Mapping[str, int]) -> dict[str, Position]:
+        """Let marks take the epochs of new sessions; give their positions, but those held under a higher epoch."""
+        with self._write() as db:
+            db.executemany(
+                "INSERT INTO applied VALUES (?, ?, ?, 0, ?, ?)"
+                " ON CONFLICT DO UPDATE SET epoch = excluded.epoch WHERE epoch <= excluded.epoch",
+                [
+                    (table, partition, epoch, str(START.rank), json.dumps(START.token))
+                    for partition, epoch in epochs.items()
+                ],
+            )
+            marks = _marks(db.execute(_MARKS, (table,)))
+        return {id_: marks[id_].position for id_, epoch in epochs.items() if marks[id_].epoch == epoch}
 
     def mark(self, table: str, marks: Mapping[str, Mark], stamps: Mapping[Generation, int]) -> None:
         """Remember positions, and the commits of the indexes that hold what they stand for, in one step.
@@ -184,6 +195,13 @@ class State:
                 f"The search target's state {self._path} cannot be used: {error}.",
                 hint="Check that the disk has room and the folder is writable.",
             ) from error
+
+
+def _marks(rows: Iterable[Any]) -> dict[str, Mark]:
+    return {
+        partition: Mark(epoch, Position(bool(ended), int(rank), json.loads(token)))
+        for partition, epoch, ended, rank, token in rows
+    }
 
 
 def _add_paths(db: sqlite3.Connection, generation: Generation, names: Iterable[str]) -> None:

@@ -14,6 +14,7 @@ from dynalens import clock
 from dynalens.change import Document, document_digest
 from dynalens.config import CollectionConfig
 from dynalens.errors import NotFoundError, TargetError
+from dynalens.partition import Position
 from dynalens.search import Everything, Query, SearchAnswer, SearchRequest
 from dynalens.target import Field, Generation, Mark, Memory, Rejection, SearchSnapshot, StoredDocument, Walked, Write
 from dynalens.target.search import documents
@@ -101,6 +102,10 @@ class SearchTarget:
     def raise_epoch(self, table: str, epoch: int) -> None:
         """Remember an epoch durably."""
         self._state.raise_epoch(table, epoch)
+
+    def begin(self, table: str, epochs: Mapping[str, int]) -> dict[str, Position]:
+        """Begin sessions, and give what is applied of their partitions."""
+        return self._state.begin(table, epochs)
 
     def mark(self, table: str, marks: Mapping[str, Mark]) -> None:
         """Remember the positions applied, and which commits they stand for."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from dynalens.partition import Position
-from dynalens.target import Mark
+from dynalens.target import NO_MARK, Mark
 from dynalens.target.sql.engine import TABLES, literal, rows
 from dynalens.target.sql.inserts import Inserts
 
@@ -62,6 +62,17 @@ class Remembered:
             partition: Mark(int(epoch), Position(ended, int(rank), json.loads(token)))
             for partition, epoch, ended, rank, token in found
         }
+
+    def begin(self, table: str, epochs: Mapping[str, int]) -> dict[str, Position]:
+        """Let marks take the epochs of new sessions; give their positions, but those held under a higher epoch.
+
+        One thread of one process writes here, so that nobody marks in between.
+        """
+        held = self.marks(table)
+        begun = {id_: epoch for id_, epoch in epochs.items() if epoch >= held.get(id_, NO_MARK).epoch}
+        positions = {id_: held.get(id_, NO_MARK).position for id_ in begun}
+        self.mark(table, {id_: Mark(epoch, positions[id_]) for id_, epoch in begun.items()})
+        return positions
 
     def mark(self, table: str, marks: Mapping[str, Mark]) -> None:
         """Remember positions; each replaces that of its partition, unless that is of a higher epoch."""

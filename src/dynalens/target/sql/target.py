@@ -12,6 +12,7 @@ from dynalens import clock
 from dynalens.change import Document, document_digest
 from dynalens.config import CollectionConfig
 from dynalens.errors import TargetError
+from dynalens.partition import Position
 from dynalens.target import Field, Generation, Mark, Memory, Rejection, SqlResult, StoredDocument, Walked, Write
 from dynalens.target.sql.catalog import Catalog, read_generation
 from dynalens.target.sql.documents import Documents
@@ -88,6 +89,11 @@ class SqlTarget:
         """Remember an epoch durably."""
         with self._writer("remember an epoch"):
             self._remembered.raise_epoch(table, epoch)
+
+    def begin(self, table: str, epochs: Mapping[str, int]) -> dict[str, Position]:
+        """Begin sessions, and give what is applied of their partitions."""
+        with self._writer("begin to read partitions"):
+            return self._remembered.begin(table, epochs)
 
     def mark(self, table: str, marks: Mapping[str, Mark]) -> None:
         """Remember the positions applied."""

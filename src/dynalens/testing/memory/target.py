@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from dynalens.change import Document, document_digest
 from dynalens.config import CollectionConfig
 from dynalens.errors import DynalensError, TargetError
+from dynalens.partition import Position
 from dynalens.target import NO_MARK, Field, Generation, Mark, Memory, Rejection, StoredDocument, Walked, Write
 
 
@@ -183,6 +184,14 @@ class MemoryTarget:
             for write in writes:
                 self._existing(contents, write.generation)
             return [rejection for write in writes if (rejection := self._apply(contents, write))]
+
+    def begin(self, table: str, epochs: Mapping[str, int]) -> dict[str, Position]:
+        """See `Target.begin`."""
+        with self._call("begin") as contents:
+            held = contents.marks.setdefault(table, {})
+            begun = {id_: epoch for id_, epoch in epochs.items() if epoch >= held.get(id_, NO_MARK).epoch}
+            held.update({id_: Mark(epoch, held.get(id_, NO_MARK).position) for id_, epoch in begun.items()})
+            return {id_: held[id_].position for id_ in begun}
 
     def mark(self, table: str, marks: Mapping[str, Mark]) -> None:
         """See `Target.mark`."""
