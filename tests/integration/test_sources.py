@@ -22,7 +22,7 @@ from dynalens.config import SourceConfig
 from dynalens.errors import StreamDisabledError, TableNotFoundError, ViewTypeError
 from dynalens.partition import START, Partition, Position
 from dynalens.retry import RetryPolicy
-from dynalens.source import Batch, Reader, Source
+from dynalens.source import Batch, Reader
 from dynalens.source.aws import Aws, TransientError
 from dynalens.source.scan import ScanSource, rows_read
 from dynalens.source.streams import StreamSource, VanishedError
@@ -307,13 +307,13 @@ def scan_of(  # noqa: PLR0913 - each test sets another one
     )
 
 
-def read_scan(source: Source, positions: dict[Partition, Position], *, pages: int = 10_000) -> list[Batch]:
+def read_scan(source: ScanSource, positions: dict[Partition, Position], *, pages: int = 10_000) -> list[Batch]:
     """Read all segments in turn, page by page, keeping positions as a store would: as text."""
     readers = {partition: source.open(partition, positions.get(partition, START)) for partition in source.discover()}
     batches: list[Batch] = []
     while len(batches) < pages and (open_ := [one for one in readers if not positions.get(one, START).ended]):
         for partition in open_[: pages - len(batches)]:
-            batch = readers[partition].read()
+            batch = readers[partition].wait_and_read()
             batches.append(batch)
             positions[partition] = Position(batch.position.ended, batch.position.rank, str(batch.position.token))
     return batches

@@ -55,7 +55,7 @@ def sample_table(aws: Aws, info: TableInfo, *, most: int) -> TableSample:
     while readers and len(items) < most and source.budget.consumed < MOST_READ_UNITS:
         # In turn, a page of each, so that a sample that ends early is still from all over the table.
         reader = readers.pop(0)
-        batch = reader.read()
+        batch = reader.wait_and_read()
         items += [change.new.typed() for change in batch.changes if change.new is not None]
         if not batch.ended:
             readers.append(reader)

@@ -12,7 +12,7 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -173,23 +173,28 @@ class Feed:
         with self.lock:
             places = self._places(feeding)
             feeding.readers = {place: self._reader(feeding, place) for place in places}
-        records, failed = 0, False
         # The lagging place first: once its page meets the leading place, the leading page serves both.
-        for place in places:
-            batch = self._read(feeding, place)
-            if batch is None:
-                # Whoever stands elsewhere is read for all the same.
-                failed = True
-                continue
-            records += len(batch.changes) + len(batch.poison)
+        pages = [self._serve(feeding, place, leading=places[-1]) for place in places]
+        return self._pause(feeding, pages) if pages else None
+
+    def _serve(self, feeding: _Feeding, place: _Place, leading: _Place) -> Batch | None:
+        """Read a page for those who stand at a place and hand it over, unless it has to wait; None when it failed."""
+        batch = self._read(feeding, place)
+        if batch is not None and not batch.wait_seconds:
             with self.lock:
-                self._hand_over(feeding, place, batch, leading=places[-1])
-        if failed:
+                self._hand_over(feeding, place, batch, leading)
+        return batch
+
+    def _pause(self, feeding: _Feeding, pages: Sequence[Batch | None]) -> float:
+        """Give the seconds until the next step; nothing holds a thread meanwhile."""
+        answers = [page for page in pages if page is not None]
+        if len(answers) < len(pages):
             return RETRY_AFTER_SECONDS
-        if not places:
-            return None
-        pause = feeding.pace.after(records)
-        return min(pause, CLOSED_SECONDS) if feeding.partition.id in self._closed else pause
+        pauses = [page.wait_seconds for page in answers if page.wait_seconds]
+        if len(pauses) < len(answers):
+            pause = feeding.pace.after(sum(len(page.changes) + len(page.poison) for page in answers))
+            pauses.append(min(pause, CLOSED_SECONDS) if feeding.partition.id in self._closed else pause)
+        return min(pauses)
 
     def _places(self, feeding: _Feeding) -> list[_Place]:
         """Give the places to read from, furthest behind first: where attached lanes with room stand."""

@@ -20,6 +20,8 @@ class Batch:
         position: The position after this page; the one read from when the page was empty.
         ended: The partition is closed and this was its last page.
         size: Bytes of the page on the wire.
+        wait_seconds: Nothing was asked for, since reading is capped: what the next page costs will be there after so
+            long. 0.0 when a page was read.
     """
 
     changes: Sequence[Change]
@@ -27,13 +29,14 @@ class Batch:
     position: Position
     ended: bool
     size: int
+    wait_seconds: float = 0.0
 
 
 class Reader(Protocol):
     """Reads one partition forward from a position. Used by one thread at a time."""
 
     def read(self) -> Batch:
-        """Read the next page.
+        """Read the next page, or say how long reading has to wait (`Batch.wait_seconds`): it does not wait itself.
 
         Retryable errors (throttling, 5xx, cut bodies, expired iterators) are retried inside, by `dynalens.retry`.
 

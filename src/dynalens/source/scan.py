@@ -11,6 +11,8 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
 
 from dynalens.change import DecodeError, Page, decode_scan
 from dynalens.errors import TableNotFoundError
@@ -26,6 +28,9 @@ PAGE_ROWS = 1000
 ROUNDING = 1e-9
 """Read units that are no difference: a sum of many small refills may miss a full bucket by its last bits."""
 
+LATE_SECONDS = 1.0
+"""How late somebody who waits for the budget may ask again before those behind it go first."""
+
 UNIT_BYTES = 4096
 """What one read unit reads strongly consistently; eventually consistent reads cost half."""
 
@@ -34,11 +39,20 @@ UNIT_BYTES = 4096
 _CONSUMED = re.compile(rb'"CapacityUnits"\s*:\s*([0-9.eE+-]+)')
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Somebody's place in line: the read units that it waits for, and until when it keeps the place."""
+
+    units: float
+    until: float
+
+
 class ReadBudget:
     """Read units per second for all segments of a scan: a bucket that holds one second's worth. Thread-safe.
 
     A page is asked for only when the bucket holds what it will probably cost (at most a full bucket); what it cost in
-    fact is settled afterwards, and a debt delays the next page, whichever segment asks for it.
+    fact is settled afterwards, and a debt delays the next page, whichever segment asks for it. Whoever has waited
+    longest goes first, so that small pages do not keep a large one from ever being read.
 
     Args:
         units_per_second: How fast the bucket fills, and how much it holds.
@@ -52,6 +66,7 @@ class ReadBudget:
         self._held = units_per_second
         self._filled_at = clock()
         self._consumed = 0.0
+        self._line: dict[object, _Waiting] = {}
 
     @property
     def consumed(self) -> float:
@@ -59,11 +74,32 @@ class ReadBudget:
         return self._consumed
 
     def reserve(self, units: float, stop: threading.Event) -> bool:
-        """Wait until the bucket holds `units` and take them out; False when `stop` was set before that."""
-        while wait := self._take(units):
+        """Wait until `take` gives so many units; False when `stop` was set before that."""
+        who = object()
+        while wait := self.take(units, who):
             if stop.wait(wait):
                 return False
         return True
+
+    def take(self, units: float, who: object) -> float:
+        """Take units out, or give the seconds after which to ask again; 0.0 when they are taken.
+
+        Args:
+            units: How many.
+            who: Who asks. It has a place in line from its first refusal until it is served, or did not ask again for
+                `LATE_SECONDS` after it was to.
+        """
+        with self._lock:
+            now = self._fill()
+            needed = min(units, self.units_per_second)
+            lacking = self._owed_before(who, now) + needed - self._held
+            if lacking > ROUNDING:
+                wait = lacking / self.units_per_second
+                self._line[who] = _Waiting(needed, now + wait + LATE_SECONDS)
+                return wait
+            self._line.pop(who, None)
+            self._held -= units
+            return 0.0
 
     def settle(self, reserved: float, consumed: float) -> None:
         """Put the difference between what was reserved and what was consumed back, or take it out."""
@@ -71,17 +107,17 @@ class ReadBudget:
             self._held += reserved - consumed
             self._consumed += consumed
 
-    def _take(self, units: float) -> float:
-        """Take units out, or give the seconds until they will be there."""
-        with self._lock:
-            now = self._clock()
-            self._held = min(self.units_per_second, self._held + (now - self._filled_at) * self.units_per_second)
-            self._filled_at = now
-            lacking = min(units, self.units_per_second) - self._held
-            if lacking > ROUNDING:
-                return lacking / self.units_per_second
-            self._held -= units
-            return 0.0
+    def _fill(self) -> float:
+        now = self._clock()
+        self._held = min(self.units_per_second, self._held + (now - self._filled_at) * self.units_per_second)
+        self._filled_at = now
+        return now
+
+    def _owed_before(self, who: object, now: float) -> float:
+        """Add up what those wait for who stand in line before somebody; whoever was to ask again and did not is out."""
+        self._line = {each: waiting for each, waiting in self._line.items() if each is who or waiting.until >= now}
+        ahead = takewhile(lambda each: each is not who, self._line)
+        return sum(self._line[each].units for each in ahead)
 
 
 class ScanSource:
@@ -97,7 +133,7 @@ class ScanSource:
         segments: How many segments the table is divided into, as long as the scan lasts.
         read_units: Read units per second, over all segments.
         consistent: Whether rows are read strongly consistently, for twice the units.
-        stop: When set, waiting inside `read` ends at once.
+        stop: When set, waiting between retries and for the budget ends at once.
         policy: How failed calls are tried again.
         page_rows: Most rows of one page.
         clock: Gives seconds that never go back; for tests.
@@ -155,7 +191,7 @@ class SegmentReader:
         self._row_units = source.units(source.row_bytes)
 
     def read(self) -> Batch:
-        """Read the next page; an empty one when the segment has ended, or `stop` was set while waiting for the budget.
+        """Read the next page, or say how long the budget has to fill for it; an empty one when the segment has ended.
 
         Raises:
             TableNotFoundError: The table does not exist any more.
@@ -163,8 +199,10 @@ class SegmentReader:
         """
         source, limit = self._source, self._page_limit()
         reserved = limit * self._row_units
-        if self._position.ended or not source.budget.reserve(reserved, source.stop):
-            return Batch((), (), self._position, ended=self._position.ended, size=0)
+        if self._position.ended:
+            return Batch((), (), self._position, ended=True, size=0)
+        if wait := source.budget.take(reserved, self):
+            return Batch((), (), self._position, ended=False, size=0, wait_seconds=wait)
         try:
             page, body = source.policy.run(lambda: self._fetch(limit), retryable=transient, stop=source.stop)
         except MissingError as error:
@@ -175,6 +213,17 @@ class SegmentReader:
         self._settle(reserved, page, body)
         self._position = _after(self._position, page)
         return Batch(page.changes, page.poison, self._position, ended=self._position.ended, size=len(body))
+
+    def wait_and_read(self) -> Batch:
+        """Do as `read` for a thread that has nothing else to do: wait for the budget; an empty page once `stop` is set.
+
+        Raises:
+            SourceError: See `read`.
+        """
+        while (batch := self.read()).wait_seconds:
+            if self._source.stop.wait(batch.wait_seconds):
+                break
+        return batch
 
     def _fetch(self, limit: int) -> tuple[Page, bytes]:
         source = self._source

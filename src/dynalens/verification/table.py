@@ -41,7 +41,7 @@ class ScannedTable:
         for partition in self._scan.discover():
             reader, ended = self._scan.open(partition, START), False
             while not ended:
-                batch = reader.read()
+                batch = reader.wait_and_read()
                 if self._scan.stop.is_set():
                     return
                 ended = batch.ended

@@ -14,7 +14,7 @@ from dynalens.partition import START, Partition, Position
 from dynalens.retry import RetryPolicy
 from dynalens.source import Batch
 from dynalens.source.aws import AccessError, Aws, TransientError
-from dynalens.source.scan import ReadBudget, ScanSource, rows_read
+from dynalens.source.scan import LATE_SECONDS, ReadBudget, ScanSource, rows_read
 from dynalens.source.table import table_info
 from dynalens.testing import Fault, Item, ScriptedStreams
 from tests.unit.source.virtual_time import Clock, Stop
@@ -65,7 +65,7 @@ def read(source: ScanSource, positions: dict[str, Position], *, pages: int = 10_
     batches: list[Batch] = []
     while len(batches) < pages and (open_ := [name for name in readers if not positions.get(name, START).ended]):
         for name in open_[: pages - len(batches)]:
-            batches.append(readers[name].read())
+            batches.append(readers[name].wait_and_read())
             positions[name] = batches[-1].position
     return batches
 
@@ -259,13 +259,31 @@ def test_a_wait_for_the_budget_ends_with_a_stop(make_source: MakeSource, streams
     stop = Stop(clock, set_at_wait=1)
     source = make_source(segments=1, read_units=8.0, page_rows=1000, clock=clock, stop=stop)
     reader = source.open(source.discover()[0], START)
-    first = reader.read()
+    first = reader.wait_and_read()
     streams.calls.clear()
-    second = reader.read()
+    second = reader.wait_and_read()
     assert len(stop.waits) == 1
     assert (second.changes, second.position, second.ended) == ((), first.position, False)
     assert second.position.token == first.position.token
     assert streams.calls == []
+
+
+def test_a_page_that_the_budget_does_not_hold_says_how_long_it_will_be(
+    make_source: MakeSource, streams: ScriptedStreams
+) -> None:
+    streams.load(*(item(number, 4000) for number in range(100)))
+    clock = Clock()
+    stop = Stop(clock)
+    source = make_source(segments=1, read_units=8.0, page_rows=1000, clock=clock, stop=stop)
+    reader = source.open(source.discover()[0], START)
+    first = reader.read()
+    streams.calls.clear()
+    refused = reader.read()
+    assert refused.wait_seconds == pytest.approx(1.0, abs=0.2)
+    assert (refused.changes, refused.position, refused.ended) == ((), first.position, False)
+    assert (streams.calls, stop.waits) == ([], [])
+    clock.now += refused.wait_seconds
+    assert reader.read().changes
 
 
 @pytest.mark.parametrize(("consistent", "units"), [(True, 8.0), (False, 4.0)])
@@ -336,6 +354,32 @@ def test_what_was_consumed_beyond_the_reserve_delays_the_next_page() -> None:
     budget.settle(1.0, 25.0)
     assert budget.reserve(5.0, stop)
     assert sum(stop.waits) == pytest.approx(2.0)
+
+
+def test_whoever_has_waited_longest_goes_first() -> None:
+    clock = Clock()
+    budget = ReadBudget(10.0, clock=clock)
+    assert budget.take(10.0, "small") == 0.0
+    wait = budget.take(10.0, "large")
+    assert wait == pytest.approx(1.0)
+    clock.now += wait / 2
+    # There is enough for a small one, but it is promised to the one before.
+    assert budget.take(1.0, "small") == pytest.approx(0.6)
+    clock.now += wait / 2
+    assert budget.take(1.0, "small") > 0.0
+    assert budget.take(10.0, "large") == 0.0
+    clock.now += 0.1
+    assert budget.take(1.0, "small") == 0.0
+
+
+def test_nobody_waits_for_somebody_who_went_away() -> None:
+    clock = Clock()
+    budget = ReadBudget(10.0, clock=clock)
+    assert budget.take(10.0, "gone") == 0.0
+    gone_until = clock.now + budget.take(10.0, "gone") + LATE_SECONDS
+    while (wait := budget.take(1.0, "here")) and clock.now <= gone_until:
+        clock.now += wait
+    assert not wait
 
 
 def test_many_threads_share_one_budget() -> None:
