@@ -110,6 +110,8 @@ def test_every_limit_on_the_page_is_the_one_that_holds() -> None:
         f"seconds, {limits.WAIT_SECONDS:g} unless told, at most {limits.MOST_WAIT_SECONDS:g}",
         f"{limits.WAITS} requests wait at once",
         f"longer\nthan {limits.POSITION_BYTES >> 10} KB",
+        f"confirmed {limits.FRESHNESS_SECONDS:g} s before it was read",
+        f"beside a shared store {limits.SHARED_STORE_SECONDS:g} s",
     ):
         assert phrase in PAGE, phrase
 

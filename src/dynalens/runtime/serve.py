@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from dataclasses import replace
 
 from dynalens.config import Config, load_dashboards
 from dynalens.errors import EXIT_OK
@@ -34,7 +35,7 @@ def serve(config: Config, *, on_ready: Callable[[str], None]) -> int:
         store = stack.enter_context(closing(open_shared_store(config, "serve")))
         targets = open_targets(config, stack)
         served = backend(config, dashboards, store=store, workers=store, targets=targets)
-        server = Server(create_app(served), config.server.host, config.server.port)
+        server = Server(create_app(replace(served, shared_store=True)), config.server.host, config.server.port)
         with stopped_by_signals(server.stop):
             server.run(lambda: on_ready(address_of(server)))
         timer.start()

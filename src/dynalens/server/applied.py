@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from dynalens import clock
 from dynalens.errors import DynalensError
@@ -13,19 +15,29 @@ from dynalens.position import Copy, Gap, PartitionState
 from dynalens.report import Report, merged
 from dynalens.server.backend import Backend
 from dynalens.server.latest import Latest
-from dynalens.server.limits import FRESHNESS_SECONDS, FRESHNESS_WAIT_SECONDS, POSITION_BYTES
+from dynalens.server.limits import (
+    FRESHNESS_SECONDS,
+    FRESHNESS_WAIT_SECONDS,
+    LOOK_SECONDS,
+    POSITION_BYTES,
+    SHARED_STORE_SECONDS,
+)
 from dynalens.server.position_token import PositionToken, token_of
 from dynalens.server.readers import Readers
-from dynalens.status import lag_seconds
+from dynalens.status import CollectionStatus, collection_status, lag_seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What the workers of a table say, and what the store has of it, read in this order."""
+    """What the workers of a table say, and what the store has of it, read in this order.
+
+    `read_at` is when both had been read, in seconds that never go back.
+    """
 
     table: str
     reports: Sequence[Report]
     states: Sequence[PartitionState]
+    read_at: float
 
     def of(self, target: str) -> list[PartitionState]:
         """Give the states of one target."""
@@ -66,37 +78,57 @@ class Tables:
     Args:
         backend: Where it is read from.
         stores: The threads that read it.
+
+    Attributes:
+        look_seconds: How old what is known may be for those who wait for more.
     """
 
     def __init__(self, backend: Backend, stores: Readers) -> None:
         self._backend = backend
         self._stores = stores
+        self._share_seconds = SHARED_STORE_SECONDS if backend.shared_store else 0.0
+        self.look_seconds = max(LOOK_SECONDS, self._share_seconds)
+        self._reports: Latest[list[Report]] = Latest(self._read_reports)
         self._applied: dict[str, Latest[Applied]] = {}
         self._whole: dict[tuple[str, str], Latest[Wholeness]] = {}
 
     async def applied(self, table: str, max_age: float) -> Applied:
-        """Give how far a table is applied, read at most `max_age` seconds ago.
+        """Give how far a table is applied, read at most `max_age` seconds ago; what workers say may be older by a look.
 
         Raises:
             DynalensError: The stores do not answer.
         """
+        return await self._applied.setdefault(table, Latest(partial(self._read_applied, table))).get(max_age)
 
-        async def read() -> Applied:
-            return await self._stores.run(_read_applied, self._backend, table)
-
-        return await self._applied.setdefault(table, Latest(read)).get(max_age)
-
-    async def whole(self, table: str, target: str, max_age: float) -> Wholeness:
-        """Give generations and gaps of a table in a target, read at most `max_age` seconds ago.
+    async def whole(self, table: str, target: str, since: float) -> Wholeness:
+        """Give generations and gaps of a table in a target, read since a moment (`Applied.read_at`).
 
         Raises:
             DynalensError: The stores do not answer.
         """
+        return await self._latest_whole(table, target).since(since)
 
-        async def read() -> Wholeness:
-            return await self._stores.run(_read_whole, self._backend, table, target)
+    async def status(self, collection: str, target: str) -> CollectionStatus:
+        """Summarise a collection in a target; its dead letters are not counted.
 
-        return await self._whole.setdefault((table, target), Latest(read)).get(max_age)
+        Raises:
+            DynalensError: The stores do not answer.
+        """
+        table = self._backend.collection(collection).table
+        reports = await self._reports.get(self._share_seconds)
+        whole = await self._latest_whole(table, target).get(self._share_seconds)
+        now = clock.now()
+        said = (report for report in reports if (report.table, report.target) == (table, target))
+        return collection_status(
+            collection,
+            target,
+            table,
+            report=next(iter(merged(said, now)), None),
+            copies=[copy for copy in whole.copies if copy.collection == collection],
+            gaps=whole.gaps,
+            dead_letters=0,
+            now=now,
+        )
 
     async def freshness(self, target: str, collections: Sequence[str]) -> list[str]:
         """Give the header's value for each collection that is about to be read in a target.
@@ -108,11 +140,25 @@ class Tables:
         for table in dict.fromkeys(named.values()):
             try:
                 async with asyncio.timeout(FRESHNESS_WAIT_SECONDS):
-                    known[table] = await self.applied(table, FRESHNESS_SECONDS)
+                    known[table] = await self.applied(table, max(FRESHNESS_SECONDS, self._share_seconds))
             except (DynalensError, TimeoutError):
                 continue
         now = clock.now()
         return [freshness(name, target, known[table], now) for name, table in named.items() if table in known]
+
+    def _latest_whole(self, table: str, target: str) -> Latest[Wholeness]:
+        return self._whole.setdefault((table, target), Latest(partial(self._read_whole, table, target)))
+
+    async def _read_reports(self) -> list[Report]:
+        return await self._stores.run(self._backend.workers.reports)
+
+    async def _read_applied(self, table: str) -> Applied:
+        reports = await self._reports.get(self.look_seconds)
+        states = await self._stores.run(self._backend.positions.partitions, table)
+        return Applied(table, [report for report in reports if report.table == table], states, time.monotonic())
+
+    async def _read_whole(self, table: str, target: str) -> Wholeness:
+        return await self._stores.run(_read_whole, self._backend, table, target)
 
 
 def freshness(collection: str, target: str, applied: Applied, now: float) -> str:
@@ -139,11 +185,6 @@ def age_ms(report: Report, now: float) -> int:
 
 def _moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _read_applied(backend: Backend, table: str) -> Applied:
-    reports = [report for report in backend.workers.reports() if report.table == table]
-    return Applied(table, reports, backend.positions.partitions(table))
 
 
 def _read_whole(backend: Backend, table: str, target: str) -> Wholeness:

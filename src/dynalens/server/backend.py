@@ -38,6 +38,7 @@ class Backend:
         started_at: When this process started, in epoch seconds.
         version: Version of Dynalens.
         requests: What is asked of workers; None where nobody would hear of it.
+        shared_store: The store is shared by several workers, elsewhere: each reading of it costs.
     """
 
     config: Config
@@ -53,6 +54,7 @@ class Backend:
     started_at: float
     version: str
     requests: RequestStore | None = None
+    shared_store: bool = False
 
     @property
     def documents(self) -> DocumentReader | None:
@@ -91,13 +93,6 @@ class Backend:
             for name in self.config.collections
             for target in self.targets_of(name)
         ]
-
-    def live_status(self, collection: str, now: float) -> CollectionStatus:
-        """Summarise a collection in the target that live events come from, as of `now` in epoch seconds.
-
-        Its dead letters are not counted. Blocks on the stores.
-        """
-        return self._status(collection, "metrics", reports=self._reports(), waiting={}, now=now)
 
     def _reports(self) -> dict[tuple[str, str], Report]:
         return {(report.table, report.target): report for report in self.reports.reports()}

@@ -32,6 +32,19 @@ class Latest(Generic[Given]):
         """
         if self._last is not None and self._clock() - self._last[0] <= max_age:
             return self._last[1]
+        return await self._newest()
+
+    async def since(self, moment: float) -> Given:
+        """Give what was read since a moment of the clock, its reading begun no earlier, or else read it.
+
+        Raises:
+            DynalensError: What reading failed with.
+        """
+        while self._last is None or self._last[0] < moment:
+            await self._newest()
+        return self._last[1]
+
+    async def _newest(self) -> Given:
         if self._reading is None:
             self._reading = asyncio.create_task(self._read_once())
             self._reading.add_done_callback(self._done)

@@ -87,7 +87,7 @@ READ_SECONDS = 30.0
 """One answer of a store or a target; SQL has the target's own, stricter limit besides."""
 
 FRESHNESS_SECONDS = 0.1
-"""How old the position may be that an answer tells: it is read for all answers together."""
+"""How old the position may be that an answer tells: it is read for all answers together (`SHARED_STORE_SECONDS`)."""
 
 FRESHNESS_WAIT_SECONDS = 0.25
 """An answer waits so long for the stores to tell how fresh it is, then does without."""
@@ -105,4 +105,7 @@ MOST_WAIT_SECONDS = 30.0
 """How long one may wait."""
 
 LOOK_SECONDS = 0.025
-"""How often those who wait look how far a table is applied, all together."""
+"""How often those who wait look how far a table is applied, all together (`SHARED_STORE_SECONDS`)."""
+
+SHARED_STORE_SECONDS = 0.25
+"""Where the store is shared by several workers each reading of it costs: one serves all who ask within so long."""

@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 import orjson
 from fastapi import Depends, Request
 
-from dynalens import clock
 from dynalens.errors import QueryLimitError
 from dynalens.server.answers import rendered
 from dynalens.server.applied import Tables
@@ -72,17 +71,21 @@ class Service:
     def over(cls, backend: Backend) -> Service:
         """Make the service of a backend, with a hub where it has metrics, and scrolls where it searches."""
         readers, stores = _metrics(), _stores()
+        tables = Tables(backend, stores)
 
         async def snapshot(collection: str, metric: str) -> Snapshot:
-            return await readers.run(read_metric, backend, collection, metric)
+            return await read_metric(backend, readers, tables, collection, metric)
 
         async def freshness(collection: str) -> bytes:
-            return await stores.run(read_freshness, backend, collection)
+            return await read_freshness(tables, collection)
 
         hub = Hub(backend.metrics, snapshot, freshness) if backend.metrics is not None else None
         scrolls = Scrolls(backend.search) if backend.search is not None else None
-        tables = Tables(backend, stores)
         return cls(backend=backend, tables=tables, stores=stores, metrics=readers, hub=hub, scrolls=scrolls)
+
+    async def metric(self, collection: str, metric: str) -> Snapshot:
+        """See `read_metric`."""
+        return await read_metric(self.backend, self.metrics, self.tables, collection, metric)
 
 
 async def _service(request: Request) -> Service:
@@ -153,25 +156,25 @@ def require_target(backend: Backend, target: Literal["sql", "search", "metrics"]
             metric_reader(backend)
 
 
-def read_metric(backend: Backend, collection: str, metric: str) -> Snapshot:
-    """Read a metric and render it as routes and live events give it. Blocks on target and stores.
+async def read_metric(backend: Backend, readers: Readers, tables: Tables, collection: str, metric: str) -> Snapshot:
+    """Read a metric and render it as routes and live events give it.
 
     Raises:
         NotFoundError: No metrics target is configured.
-        TargetError: The target cannot be read now.
+        DynalensError: The target or the stores cannot be read now.
     """
-    snapshot = metric_reader(backend).metric(collection, metric)
-    phase = backend.live_status(collection, clock.now()).phase
-    return Snapshot(snapshot.revision, _metric_json(snapshot, phase))
+    snapshot = await readers.run(metric_reader(backend).metric, collection, metric)
+    status = await tables.status(collection, "metrics")
+    return Snapshot(snapshot.revision, await readers.run(_metric_json, snapshot, status.phase))
 
 
-def read_freshness(backend: Backend, collection: str) -> bytes:
-    """Say how old what viewers of a collection see may be, as live events do. Blocks on the stores.
+async def read_freshness(tables: Tables, collection: str) -> bytes:
+    """Say how old what viewers of a collection see may be, as live events do.
 
     Raises:
         DynalensError: The stores do not answer.
     """
-    status = backend.live_status(collection, clock.now())
+    status = await tables.status(collection, "metrics")
     return rendered(
         {
             "collection": collection,

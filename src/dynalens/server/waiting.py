@@ -163,11 +163,11 @@ class Wait:
             )
 
         async def lacking() -> str:
-            applied = await self._here.tables.applied(token.table, LOOK_SECONDS)
+            applied = await self._looked(token.table)
             missing = list(behind(token, self._target, applied.states))
             if missing:
                 return f"{_first(missing)}; {_how_far(applied, self._target)}"
-            return await self._damage(token.table, tables[token.table])
+            return await self._damage(applied, tables[token.table])
 
         return lacking
 
@@ -179,7 +179,7 @@ class Wait:
         tip = Tip(self._since)
 
         async def lacking() -> str:
-            applied = await self._here.tables.applied(table, LOOK_SECONDS)
+            applied = await self._looked(table)
             states = applied.of(self._target)
             if awaited.shard:
                 missing = _behind_in(awaited, Lineage(self._target, applied.states))
@@ -188,14 +188,17 @@ class Wait:
             else:
                 missing = f"not every shard has reached sequence number {awaited.number}"
             return (
-                f"{missing}; {_how_far(applied, self._target)}" if missing else await self._damage(table, collections)
+                f"{missing}; {_how_far(applied, self._target)}" if missing else await self._damage(applied, collections)
             )
 
         return lacking
 
-    async def _damage(self, table: str, collections: Sequence[str]) -> str:
-        """Say what is lacking of what the positions stand for."""
-        whole = await self._here.tables.whole(table, self._target, LOOK_SECONDS)
+    async def _looked(self, table: str) -> Applied:
+        return await self._here.tables.applied(table, self._here.tables.look_seconds)
+
+    async def _damage(self, applied: Applied, collections: Sequence[str]) -> str:
+        """Say what is lacking of what the positions stand for: positions pass a gap once it is recorded, not before."""
+        whole = await self._here.tables.whole(applied.table, self._target, applied.read_at)
         return next((lack for name in collections if (lack := whole.lacks(name))), "")
 
     # Documents.
@@ -225,10 +228,10 @@ class Wait:
                 if missing := await self._document_in(keeper, collection, awaited):
                     return missing
                 tip = Tip(clock.now())
-            applied = await self._here.tables.applied(table, LOOK_SECONDS)
+            applied = await self._looked(table)
             if not tip.is_reached(applied.said_of(self._target), applied.of(self._target), clock.now()):
                 return f"{keeper} has the document; {_how_far(applied, self._target)}"
-            return await self._damage(table, [collection])
+            return await self._damage(applied, [collection])
 
         return lacking
 

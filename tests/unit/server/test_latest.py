@@ -6,6 +6,7 @@ import pytest
 
 from dynalens.errors import StoreError
 from dynalens.server.latest import Latest
+from tests.serving import until
 
 
 class Source:
@@ -71,3 +72,18 @@ def test_a_read_that_fails_is_told_to_all_and_tried_again() -> None:
         return await source.latest.get(0.0)
 
     assert asyncio.run(scenario()) == 3
+
+
+def test_what_was_begun_to_be_read_before_a_moment_is_read_again() -> None:
+    async def scenario() -> list[int]:
+        source = Source()
+        source.gate.clear()
+        early = asyncio.create_task(source.latest.get(0.0))
+        await until(lambda: source.reads)
+        source.now = 1.0
+        late = asyncio.create_task(source.latest.since(1.0))
+        await asyncio.sleep(0)
+        source.gate.set()
+        return [await early, await late, await source.latest.since(1.0)]
+
+    assert asyncio.run(scenario()) == [1, 2, 2]

@@ -23,7 +23,7 @@ from dynalens.server.models import (
     MetricAnswer,
     PositionAnswer,
 )
-from dynalens.server.service import Here, document_reader, metric_reader, read_metric, require_target
+from dynalens.server.service import Here, document_reader, metric_reader, require_target
 from dynalens.server.waiting import Fresh, keeper_of
 
 router = APIRouter(prefix="/api/v1/collections", tags=["collections"])
@@ -165,5 +165,5 @@ async def metric(
     here.backend.metric(collection, metric)
     metric_reader(here.backend)
     await fresh.of("metrics", [collection])
-    snapshot = await here.metrics.run(read_metric, here.backend, collection, metric)
+    snapshot = await here.metric(collection, metric)
     return Response(snapshot.json, media_type=MEDIA_TYPE)
