@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -186,7 +185,6 @@ class Stepped:
             self.work()
             if self.lane._lost:
                 raise TrimmedError("changes were lost")
-            self.lane._duties._asked_at = -math.inf  # whoever asks is answered in this step
             self.lane._tend()
         except DynalensError:
             self.attach()

@@ -43,7 +43,10 @@ class DeadLetterStore(Protocol):
     """Durable dead letters. Every method is atomic and safe to call from several threads and processes."""
 
     def add(self, letters: Sequence[DeadLetter]) -> None:
-        """Store letters durably before the position moves past them; the same change and target is stored once."""
+        """Store letters durably before the position moves past them; the same change and target is stored once.
+
+        One whose state is `redrive` is asked for like those of `request_redrive`.
+        """
         ...
 
     def letters(
@@ -63,7 +66,10 @@ class DeadLetterStore(Protocol):
         ...
 
     def request_redrive(self, numbers: Sequence[int] | None) -> int:
-        """Ask the worker to apply letters again (None: all that wait); return how many were asked for."""
+        """Ask the worker to apply letters again (None: all that wait); return how many were asked for.
+
+        Raises `PositionStore.revision` of their tables, in the step that asks.
+        """
         ...
 
     def settle(self, number: int, *, code: str = "", message: str = "") -> None:

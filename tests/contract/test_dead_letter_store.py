@@ -171,6 +171,23 @@ def test_a_redrive_is_asked_for_by_number_or_for_all_that_wait(store: FullStore)
     assert len(store.letters(state="redrive")) == 4
 
 
+def test_whoever_asks_for_a_redrive_raises_the_revision_of_its_table(store: FullStore) -> None:
+    store.add([letter(1), replace(letter(2), table="People")])
+    first, second = (each.number for each in store.letters())
+    assert (store.revision("Donations"), store.revision("People")) == (0, 0)
+    store.request_redrive([second])
+    asked = store.revision("People")
+    assert (store.revision("Donations"), asked > 0) == (0, True)
+    store.request_redrive([second, 999])
+    assert (store.revision("Donations"), store.revision("People")) == (0, asked)
+    store.request_redrive(None)
+    assert store.revision("Donations") > 0
+    before = store.revision("Donations")
+    store.settle(first)
+    store.add([replace(letter(3), state="redrive")])
+    assert store.revision("Donations") > before
+
+
 def test_a_redrive_ends_done_or_waiting_with_its_new_reason(store: FullStore) -> None:
     store.add([letter(1), letter(2)])
     store.request_redrive(None)

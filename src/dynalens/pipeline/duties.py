@@ -17,8 +17,6 @@ from dynalens.target import TOMBSTONE_RETENTION_SECONDS, Mark, Target
 log = logging.getLogger(__name__)
 
 SWEEP_EVERY_SECONDS = 3600.0
-ASK_SECONDS = 0.5
-"""How often the stores are asked for what somebody wants: redrives, verifications, switches."""
 
 
 class Duties:
@@ -40,7 +38,9 @@ class Duties:
         self._redriver = redriver
         self._verifier = verifier
         self._have_caught_up = have_caught_up
-        self._asked_at = self._swept_at = time.monotonic()
+        self._swept_at = time.monotonic()
+        self._answered: tuple[Attachment, int] | None = None
+        """The revision up to which requests and redrives are answered; some may be left from an attachment before."""
         self._unneeded: Mapping[str, Mark] = {}
 
     def stop(self) -> None:
@@ -56,9 +56,8 @@ class Duties:
         for copy in attachment.scans.complete():
             if not attachment.replaces(copy) or self._have_caught_up():
                 attachment.lead.finish(copy, attachment.scans.segments_of(copy))
-        if time.monotonic() - self._asked_at > ASK_SECONDS:
-            self._asked_at = time.monotonic()
-            self._answer(attachment)
+        self._answer(attachment)
+        self._verifier.run()
         if self._verifier.repairs:
             self._repair(self._verifier.repairs[0], attachment)
         if time.monotonic() - self._swept_at > SWEEP_EVERY_SECONDS:
@@ -66,9 +65,15 @@ class Duties:
             self._clear_away(attachment)
 
     def _answer(self, attachment: Attachment) -> None:
+        """Do what was asked for since: whatever is asked raises the revision, so that nobody has to look."""
+        at = (attachment, attachment.reading.leases.revision())
+        if at == self._answered:
+            return
         attachment.lead.answer_requests()
-        self._redriver.run(attachment.generations)
-        self._verifier.run()
+        self._verifier.hear()
+        if not self._redriver.run(attachment.generations):
+            # There may be more of them than are read at once.
+            self._answered = at
 
     def _clear_away(self, attachment: Attachment) -> None:
         """Forget what nothing asks for any more."""

@@ -71,10 +71,15 @@ class Redriver:
     dead_letters: DeadLetterStore
     fetch: Fetch
 
-    def run(self, generations: Generations) -> None:
-        """Apply what was asked for, oldest first, to the generations that are fed."""
-        for letter in self.dead_letters.letters(state="redrive", table=self.table.name, target=self.target.name):
+    def run(self, generations: Generations) -> int:
+        """Apply what was asked for, oldest first, to the generations that are fed; say how many there were.
+
+        Unless there were none there may be more.
+        """
+        asked = self.dead_letters.letters(state="redrive", table=self.table.name, target=self.target.name)
+        for letter in asked:
             self._redrive(letter, generations)
+        return len(asked)
 
     def _redrive(self, letter: DeadLetter, generations: Generations) -> None:
         if letter.collection != UNDECODED and _generation(letter) not in generations.fed:

@@ -90,6 +90,7 @@ class Verifier:
         self._lane = lane
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
+        self._asked = True
         self.repairs: list[Repair] = []
         """What the lane is to write anew, oldest first."""
 
@@ -100,9 +101,16 @@ class Verifier:
             repair.done.set()
         self.repairs.clear()
 
+    def hear(self) -> None:
+        """Hear that something may have been asked for."""
+        self._asked = True
+
     def run(self) -> None:
-        """Begin the next verification, unless one runs. What a worker that is gone left running is begun again."""
-        if self._thread is not None and self._thread.is_alive():
+        """Begin the next verification, unless one runs. What a worker that is gone left running is begun again.
+
+        The store is read only after `hear`, and when one has ended: others may wait behind it.
+        """
+        if not self._asked or (self._thread is not None and self._thread.is_alive()):
             return
         asked = [
             request
@@ -110,6 +118,7 @@ class Verifier:
             if (request.kind, request.target) == ("verify", self._target.name)
             and request.state in {"waiting", "running"}
         ]
+        self._asked = bool(asked)
         if asked:
             self._stop = threading.Event()
             self._thread = threading.Thread(

@@ -200,7 +200,11 @@ class PositionStore(Protocol):
         ...
 
     def revision(self, table: str) -> int:
-        """Give a number that rises with `record`, `save_copy` and `RequestStore.ask` for a table; 0 at first."""
+        """Give a number that rises with all that a worker is to look at, for a table; 0 at first.
+
+        That is `record`, `save_copy`, `RequestStore.ask` and `DeadLetterStore.request_redrive`. It goes back with a
+        store that is taken back.
+        """
         ...
 
     def gaps(self, table: str) -> list[Gap]:

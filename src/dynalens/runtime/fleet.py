@@ -196,7 +196,7 @@ class SharedLeases:
 
     def step(self, living: list[str], pulse: Pulse) -> None:
         """Hear who lives and what changed; take what is due to this worker, and give back what is not."""
-        self._revision = max(self._revision, pulse.revisions.get(self._table, 0))
+        self._revision = pulse.revisions.get(self._table, 0)
         lease_changes = pulse.lease_changes.get(self._table, 0)
         with self._lock:
             listed, wanted_changed = dict(self._listed), self._wanted_changed

@@ -14,11 +14,12 @@ from dynalens.pipeline import progress
 from dynalens.pipeline.generations import DetachedError
 from dynalens.pipeline.lead import Lead
 from dynalens.position import Copy
+from dynalens.position.sqlite import SqliteStore
 from dynalens.target import Mark
 from dynalens.testing.failpoints import armed, at_hit
 from dynalens.testing.memory import MemoryTarget
 from tests.contract.memory_store import Held
-from tests.stepped import HandedOut, Shared, Stepped, begun, settle
+from tests.stepped import TABLE, HandedOut, Shared, Stepped, begun, settle
 
 
 def scanned(worker: Stepped, *, rows: int) -> None:
@@ -451,6 +452,37 @@ def test_a_scan_waits_for_a_shard_that_only_another_worker_lists(shared: Shared)
     assert not leader.attachment.scans.segments
     assert shared.gaps() == []
     assert child.id in {state.partition.id for state in shared.store.partitions("Donations")}
+
+
+def test_a_quiet_table_costs_the_worker_that_leads_nothing(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = begun(shared)
+    settle(worker)
+
+    def unexpected(*_: object, **__: object) -> None:
+        raise AssertionError("the store was read though nothing had changed")
+
+    with monkeypatch.context() as quiet:
+        for name in ("requests", "partitions", "copies", "gaps", "counter"):
+            quiet.setattr(shared.store, name, unexpected)
+        quiet.setattr(SqliteStore, "letters", unexpected)
+        settle(worker)
+    shared.ask("release")
+    settle(worker, rounds=1)
+    [asked] = shared.store.requests(TABLE)
+    assert (asked.state, asked.error) == ("failed", "No generation of donations is kept in sql.")
+
+
+def test_whoever_leads_again_answers_what_was_asked_meanwhile(shared: Shared) -> None:
+    worker = begun(shared)
+    worker.leases.leading = False
+    shared.ask("release")
+    settle(worker, rounds=2)
+    [asked] = shared.store.requests(TABLE)
+    assert asked.state == "waiting"
+    worker.leases.leading = True
+    settle(worker, rounds=1)
+    [asked] = shared.store.requests(TABLE)
+    assert asked.state == "failed"
 
 
 def test_whoever_captures_a_newer_stream_waits_for_the_worker_that_leads(shared: Shared) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 
+from dynalens.change import Change
 from dynalens.partition import START
 from dynalens.position.sqlite import SqliteStore
 from dynalens.request import Request
 from dynalens.target import Generation, Write, version
 from dynalens.testing.memory import MemorySource, MemoryTarget
-from tests.pipelines import Bench
+from tests.pipelines import Bench, MemoryTable
 from tests.waiting import observed
 
 FIRST = Generation("donations", 1)
@@ -114,6 +116,29 @@ def test_a_copy_that_is_right_is_found_to_be_right_while_it_changes(
         found = outcome(observed(ended))
         observed(lambda: target.documents("donations") == source.documents())
     assert [found[kind]["count"] for kind in ("lost", "stale", "extra")] == [0, 0, 0]
+
+
+def test_what_was_asked_while_another_one_ran_is_begun_after_it(
+    bench: Bench, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, pages = threading.Event(), MemoryTable.pages
+
+    def held(self: MemoryTable) -> Iterator[Sequence[Change]]:
+        gate.wait(30)
+        return pages(self)
+
+    monkeypatch.setattr(MemoryTable, "pages", held)
+    with bench.running() as pipeline:
+        observed(lambda: is_live(store))
+        first, second = asked(store), asked(store)
+        revision = store.revision("Donations")
+        duties = pipeline._lanes["sql"]._duties
+        # It has looked at both requests, and only one of them was begun.
+        observed(lambda: duties._answered is not None and duties._answered[1] == revision)
+        gate.set()
+        observed(first)
+        observed(second)
+    assert store.revision("Donations") == revision
 
 
 def test_nothing_can_be_compared_before_the_first_copy_is_complete(bench: Bench, store: SqliteStore) -> None:

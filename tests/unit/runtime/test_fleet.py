@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -191,6 +192,19 @@ def test_quiet_shards_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers.store, "leases", unexpected)
     monkeypatch.setattr(workers.store, "partitions", unexpected)
     workers.step(40)
+
+
+def test_a_store_that_was_made_anew_counts_its_revisions_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was known before would never be reached, and all generations be read again four times a second."""
+    workers = Workers(1)
+    [worker] = workers.living
+    pulse = workers.store.pulse
+    monkeypatch.setattr(workers.store, "pulse", lambda: replace(pulse(), revisions={TABLE: 7}))
+    workers.step()
+    assert worker.leases.revision() == 7
+    monkeypatch.undo()
+    workers.step()
+    assert worker.leases.revision() == 0
 
 
 def test_a_step_that_fails_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:

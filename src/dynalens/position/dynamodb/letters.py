@@ -16,6 +16,7 @@ from itertools import islice
 from dynalens import clock
 from dynalens.dead_letter import DeadLetter
 from dynalens.errors import StoreError
+from dynalens.position.dynamodb.generations import raise_revision
 from dynalens.position.dynamodb.items import ConditionLostError, InTable, Item, Key, Value, Write, delete, put, update
 from dynalens.position.dynamodb.layout import padded
 
@@ -177,6 +178,7 @@ def _moved(number: int, letter: Item | dict[str, Value], *, was: str, now: str) 
     group = {name: str(letter[name]) for name in ("table", "target", "collection")}
     if now == "redrive" != was:
         yield put(asked, group)
+        yield raise_revision(group["table"])
     if was == "redrive" != now:
         yield delete(asked)
     if change := _waits(now) - _waits(was):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, fields
 from typing import Any
 
 from dynalens import clock
 from dynalens.dead_letter import DeadLetter
-from dynalens.position.sqlite.file import File
+from dynalens.position.sqlite.file import File, raise_revision
 
 _LETTER_COLUMNS = ", ".join("table_name" if f.name == "table" else f.name for f in fields(DeadLetter))
 
@@ -29,6 +30,7 @@ class Letters(File):
                 " record = excluded.record, state = excluded.state, stored_at = excluded.stored_at",
                 [(*astuple(letter)[1:-1], letter.stored_at or now, _digest(letter)) for letter in letters],
             )
+            _raise_revisions(db, (letter.table for letter in letters if letter.state == "redrive"))
 
     def letters(
         self,
@@ -62,8 +64,12 @@ class Letters(File):
         ask = "UPDATE dead_letters SET state = 'redrive' WHERE state = 'waiting'"
         with self._write() as db:
             if numbers is None:
-                return db.execute(ask).rowcount
-            return sum(db.execute(f"{ask} AND number = ?", (number,)).rowcount for number in numbers)
+                asked = db.execute(f"{ask} RETURNING table_name").fetchall()
+            else:
+                one = f"{ask} AND number = ? RETURNING table_name"
+                asked = [row for number in numbers for row in db.execute(one, (number,)).fetchall()]
+            _raise_revisions(db, (table for (table,) in asked))
+        return len(asked)
 
     def settle(self, number: int, *, code: str = "", message: str = "") -> None:
         """See `DeadLetterStore.settle`."""
@@ -80,6 +86,11 @@ class Letters(File):
             "SELECT table_name, target, collection, count(*) FROM dead_letters WHERE state != 'done' GROUP BY 1, 2, 3"
         )
         return {(table, target, collection): count for table, target, collection, count in rows}
+
+
+def _raise_revisions(db: sqlite3.Connection, tables: Iterable[str]) -> None:
+    for table in set(tables):
+        raise_revision(db, table)
 
 
 def _digest(letter: DeadLetter) -> str:
