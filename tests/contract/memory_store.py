@@ -91,6 +91,8 @@ class MemoryPositionStore:
                     raise StaleLeaseError(f"{commit.partition} is drained.")
             for commit in commits:
                 self._held.positions[table, commit.partition, target] = (commit.epoch, commit.position)
+            if any(commit.position.ended for commit in commits):
+                self._held.revisions[table] += 1
 
     def counter(self, table: str) -> int:
         with self._lock:

@@ -605,7 +605,7 @@ def test_one_of_several_rivals_records_a_generation(store: PositionStore) -> Non
     assert [copy.scan for copy in store.copies(TABLE, "sql")] == recorded
 
 
-def test_the_revision_rises_with_each_change_of_the_generations(store: PositionStore) -> None:
+def test_the_revision_rises_with_each_change_of_the_generations_and_each_end(store: PositionStore) -> None:
     assert store.revision(TABLE) == 0
     seen = [0]
 
@@ -619,9 +619,12 @@ def test_the_revision_rises_with_each_change_of_the_generations(store: PositionS
     assert rose()
     store.save_copy(TABLE, replace(COPY, state="live"))
     assert rose()
-    drawn(store)
+    epoch = drawn(store).epoch
+    store.commit(TABLE, "sql", [Commit(SHARD.id, epoch, at(5))])
     store.close_gaps(TABLE, "sql", below=1)
     assert not rose()
+    store.commit(TABLE, "sql", [Commit(SHARD.id, epoch, at(5, ended=True))])
+    assert rose()
     assert store.revision(OTHER_TABLE) == 0
 
 

@@ -339,8 +339,13 @@ def test_each_step_costs_what_the_documentation_says(store: DynamoStore) -> None
     epoch = store.draw(TABLE, PARENT.id, "sql", owner="w1", remembered=0).epoch
     store.commit(TABLE, "sql", [Commit(PARENT.id, epoch, Position(ended=True, rank=9))])
     store.acquire(TABLE, CHILD, "w1")
-    drawn = {CHILD.id: store.draw(TABLE, CHILD.id, "sql", owner="w1", remembered=0).epoch, PARENT.id: epoch}
-    ended = Position(ended=True, rank=9)
+    other = Partition("shardId-3")
+    store.acquire(TABLE, other, "w1")
+    drawn = {each.id: store.draw(TABLE, each.id, "sql", owner="w1", remembered=0).epoch for each in (CHILD, other)}
+
+    def commit(position: Position) -> None:
+        store.commit(TABLE, "sql", [Commit(name, epoch, position) for name, epoch in drawn.items()])
+
     report = Report(table=TABLE, target="sql", worker="w1", written_at=1.5)
     steps: dict[str, tuple[Callable[[], object], dict[str, int], int]] = {
         "beat": (lambda: store.beat("w1"), {"UpdateItem": 1}, 1),
@@ -351,11 +356,8 @@ def test_each_step_costs_what_the_documentation_says(store: DynamoStore) -> None
             {"UpdateItem": 1},
             1,
         ),
-        "commits": (
-            lambda: store.commit(TABLE, "sql", [Commit(name, epoch, ended) for name, epoch in drawn.items()]),
-            {"TransactWriteItems": 1},
-            4,
-        ),
+        "commits": (lambda: commit(Position(rank=2)), {"TransactWriteItems": 1}, 4),
+        "ends": (lambda: commit(Position(ended=True, rank=9)), {"TransactWriteItems": 1}, 4 + 2),
         "acquire": (lambda: store.acquire(TABLE, CHILD, "w1"), {"TransactWriteItems": 1}, 4),
         "release": (
             lambda: store.release(TABLE, [PARENT.id, CHILD.id], "w1"),

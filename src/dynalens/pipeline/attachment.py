@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,9 @@ from dynalens.position import Copy, Gap, PartitionState
 from dynalens.target import NO_MARK, Mark
 
 log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 3.0
+"""How often shards that wait for their parents look whether those are drained, though nothing says so."""
 
 
 @dataclass(slots=True, eq=False)
@@ -40,6 +44,8 @@ class Attachment:
     decided: bool = False
     _led: bool = False
     _judged: frozenset[str] = frozenset()
+    _looked_for: tuple[frozenset[str], frozenset[str], int] | None = None
+    _looked_at: float = 0.0
 
     def __post_init__(self) -> None:
         """Nothing is read yet."""
@@ -214,7 +220,7 @@ class Attachment:
         reading, shards = self.reading, self.reading.partitions.shards()
         listed = {shard.id for shard in shards}
         fresh = [shard for shard in shards if reading.is_fresh(shard) and not any(map(reading.is_read, shard.parents))]
-        if not fresh:
+        if not fresh or not self._is_news(fresh, listed):
             return False
         stored = reading.stored()
         # After the positions: a mark is set before its position is committed.
@@ -227,6 +233,18 @@ class Attachment:
             fresh = [shard for shard in fresh if shard not in ready]
             drawn = True
         return drawn
+
+    def _is_news(self, fresh: Iterable[Partition], listed: Iterable[str]) -> bool:
+        """Say whether a look may find more than the last one: an end that another worker commits raises the revision.
+
+        Beside that it is looked for every few seconds: the target's marks decide too, and may go back and forth.
+        """
+        at = (frozenset(shard.id for shard in fresh), frozenset(listed), self.reading.leases.revision())
+        now = time.monotonic()
+        if at == self._looked_for and now - self._looked_at < LOOK_SECONDS:
+            return False
+        self._looked_for, self._looked_at = at, now
+        return True
 
     def _is_ready(self, shard: Partition, listed: set[str], stored: Mapping[str, PartitionState]) -> bool:
         return all(

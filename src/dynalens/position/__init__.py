@@ -149,7 +149,9 @@ class PositionStore(Protocol):
     def commit(self, table: str, target: str, commits: Sequence[Commit]) -> None:
         """Store positions, all or none, each only under the epoch drawn last for its partition and target.
 
-        The end of a partition is not taken back: an earlier commit of the same holder, arriving late, is refused.
+        The end of a partition is not taken back: an earlier commit of the same holder, arriving late, is refused. It
+        raises the revision, for other workers may hold the children: in the last step, where a store with a limit of
+        items per step takes several.
         """
         ...
 
@@ -202,8 +204,8 @@ class PositionStore(Protocol):
     def revision(self, table: str) -> int:
         """Give a number that rises with all that a worker is to look at, for a table; 0 at first.
 
-        That is `record`, `save_copy`, `RequestStore.ask` and `DeadLetterStore.request_redrive`. It goes back with a
-        store that is taken back.
+        That is `record`, `save_copy`, the `commit` of an end, `RequestStore.ask` and `DeadLetterStore.request_redrive`.
+        It goes back with a store that is taken back.
         """
         ...
 

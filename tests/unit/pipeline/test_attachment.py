@@ -10,7 +10,7 @@ import pytest
 
 from dynalens import failpoint
 from dynalens.errors import StaleLeaseError, StoreError, TargetError
-from dynalens.pipeline import progress
+from dynalens.pipeline import attachment, progress
 from dynalens.pipeline.generations import DetachedError
 from dynalens.pipeline.lead import Lead
 from dynalens.position import Copy
@@ -483,6 +483,46 @@ def test_whoever_leads_again_answers_what_was_asked_meanwhile(shared: Shared) ->
     settle(worker, rounds=1)
     [asked] = shared.store.requests(TABLE)
     assert asked.state == "failed"
+
+
+def test_a_child_waits_for_a_parent_elsewhere_without_asking_and_begins_once_it_is_drained(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leader = begun(shared)
+    leader.leases.held = {"s1", "s2"}
+    shared.source.add_shard("s3", parents=["s2"])
+    other = shared.worker("w1", held={"s3"}, leading=False).attach()
+    settle(other)
+
+    def unexpected(_table: str) -> None:
+        raise AssertionError("it was asked though nothing had changed")
+
+    with monkeypatch.context() as quiet:
+        quiet.setattr(shared.store, "partitions", unexpected)
+        quiet.setattr(shared.target, "recall", unexpected)
+        other.step()
+        other.step()
+    assert "s3" not in other.attachment.reading.cursors
+    shared.source.end("s2")
+    leader.work()
+    other.step()
+    assert "s3" in other.attachment.reading.cursors
+
+
+def test_a_child_finds_its_parent_drained_though_nothing_says_so(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leader = begun(shared)
+    leader.leases.held = {"s1", "s2"}
+    shared.source.add_shard("s3", parents=["s2"])
+    other = shared.worker("w1", held={"s3"}, leading=False).attach()
+    known = shared.store.revision(TABLE)
+    monkeypatch.setattr(other.leases, "revision", lambda: known)
+    monkeypatch.setattr(attachment, "LOOK_SECONDS", 0.0)
+    shared.source.end("s2")
+    leader.work()
+    other.step()
+    assert "s3" in other.attachment.reading.cursors
 
 
 def test_whoever_captures_a_newer_stream_waits_for_the_worker_that_leads(shared: Shared) -> None:

@@ -10,9 +10,9 @@ from dataclasses import asdict
 
 from dynalens.errors import StaleLeaseError
 from dynalens.position import Copy, Gap, PartitionState
-from dynalens.position.dynamodb.items import ConditionLostError, Item, Key, Write, delete, in_steps, put, update
+from dynalens.position.dynamodb.items import ConditionLostError, Item, Key, Write, delete, in_steps, put
 from dynalens.position.dynamodb.layout import padded, position_key, revision_key
-from dynalens.position.dynamodb.positions import Positions
+from dynalens.position.dynamodb.positions import Positions, raise_revision
 
 _KNOWN = "attribute_exists(#pk)"
 _NEW = "attribute_not_exists(#pk)"
@@ -78,11 +78,6 @@ class Generations(Positions):
         found = [item for item in recorded if all(gap.generation < below for gap in _gaps(item))]
         for step in in_steps([delete(Key(item["pk"], item.sk)) for item in found]):
             self._items.write(*step)
-
-
-def raise_revision(table: str) -> Write:
-    """Raise `PositionStore.revision` of a table."""
-    return update(revision_key(table), "ADD #number :one", one=1)
 
 
 def _put_copy(table: str, copy: Copy, condition: str) -> Write:

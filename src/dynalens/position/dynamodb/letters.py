@@ -16,9 +16,9 @@ from itertools import islice
 from dynalens import clock
 from dynalens.dead_letter import DeadLetter
 from dynalens.errors import StoreError
-from dynalens.position.dynamodb.generations import raise_revision
 from dynalens.position.dynamodb.items import ConditionLostError, InTable, Item, Key, Value, Write, delete, put, update
 from dynalens.position.dynamodb.layout import padded
+from dynalens.position.dynamodb.positions import raise_revision
 
 PART_BYTES = 256 * 1024
 """Bytes of a record in one item, which holds 400 KB with all that stands beside them."""

@@ -19,7 +19,7 @@ from dynalens.position.dynamodb.items import (
     in_steps,
     update,
 )
-from dynalens.position.dynamodb.layout import counter_key, lease_changes_key, lease_key, position_key
+from dynalens.position.dynamodb.layout import counter_key, lease_changes_key, lease_key, position_key, revision_key
 
 _RISE = "ADD #number :one"
 
@@ -117,6 +117,8 @@ class Positions(InTable):
     def commit(self, table: str, target: str, commits: Sequence[Commit]) -> None:
         """See `PositionStore.commit`."""
         writes = [_committed(position_key(table, commit.partition, target), commit) for commit in commits]
+        if any(commit.position.ended for commit in commits):
+            writes.append(raise_revision(table))
         for step in in_steps(writes):
             try:
                 self._items.write(*step)
@@ -141,6 +143,11 @@ class Positions(InTable):
         unknown = [delete(lease_key(table, partition)) for partition in partitions if partition not in held]
         for step in in_steps(unknown):
             self._items.write(*step)
+
+
+def raise_revision(table: str) -> Write:
+    """Raise `PositionStore.revision` of a table."""
+    return update(revision_key(table), _RISE, one=1)
 
 
 def _counted(key: Key, remembered: int) -> Write:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 
-from dynalens.position.dynamodb.generations import raise_revision
 from dynalens.position.dynamodb.items import ConditionLostError, InTable, Key, delete, in_steps, put, update
 from dynalens.position.dynamodb.layout import padded
+from dynalens.position.dynamodb.positions import raise_revision
 from dynalens.report import Report
 from dynalens.request import Request, forgettable
 

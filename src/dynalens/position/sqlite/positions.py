@@ -83,6 +83,8 @@ class Positions(File):
                 )
                 if updated.rowcount != 1:
                     raise _lost(commit.epoch, key)
+            if any(commit.position.ended for commit in commits):
+                raise_revision(db, table)
 
     def counter(self, table: str) -> int:
         """See `PositionStore.counter`."""
