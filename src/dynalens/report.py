@@ -51,6 +51,10 @@ class Report:
     error_message: str = ""
     error_hint: str = ""
 
+    def behind_at(self, now: float) -> float:
+        """Give `behind_seconds` as it is some time after the report was written: what waited may wait still."""
+        return self.behind_seconds + max(0.0, now - self.written_at) if self.behind_seconds else 0.0
+
 
 class ReportReader(Protocol):
     """The newest report of each table, target and worker."""
@@ -96,10 +100,11 @@ def _together(group: Sequence[Report]) -> Report:
     if len(group) == 1:
         return replace(first, caught_up=caught_up)
     failed = next((report for report in group if report.error_code), first)
+    written_at = max(report.written_at for report in group)
     return replace(
         first,
         worker="",
-        written_at=max(report.written_at for report in group),
+        written_at=written_at,
         started_at=min(report.started_at for report in group),
         # Every shard counts: it was all read when the last of them had read its part.
         polled_at=min(report.polled_at for report in group),
@@ -107,7 +112,7 @@ def _together(group: Sequence[Report]) -> Report:
         waiting_since=min((report.waiting_since for report in group if report.waiting_since), default=0.0),
         waiting=sum(report.waiting for report in group),
         applied_at=max(report.applied_at for report in group),
-        behind_seconds=max(report.behind_seconds for report in group),
+        behind_seconds=max(report.behind_at(written_at) for report in group),
         caught_up=caught_up,
         scanned=sum(report.scanned for report in group),
         scan_total=max(report.scan_total for report in group),

@@ -125,7 +125,7 @@ def lag_seconds(report: Report | None, now: float) -> float:
     """How old what readers see may be: what is known to wait, plus the time since anything was heard."""
     if report is None:
         return 0.0
-    return max(report.behind_seconds, now - report.polled_at if report.polled_at else 0.0)
+    return max(report.behind_at(now), now - report.polled_at if report.polled_at else 0.0)
 
 
 def _progress(report: Report | None) -> float:

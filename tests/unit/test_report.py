@@ -48,6 +48,8 @@ def test_those_that_work_now_speak_together() -> None:
         polled_at=NOW - 12,
         waiting_since=NOW - 14,
         waiting=20,
+        # As of when the other one spoke.
+        behind_seconds=1.5 + 8.5,
         caught_up=False,
         scanned=26,
         confirmed=30,

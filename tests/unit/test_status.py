@@ -103,3 +103,4 @@ def test_a_gap_outweighs_everything() -> None:
 def test_lag_grows_while_nothing_is_heard() -> None:
     assert status(replace(WELL, polled_at=NOW - 5)).lag_seconds == 5.0
     assert status(replace(WELL, behind_seconds=7.0)).lag_seconds == 7.0
+    assert status(replace(WELL, behind_seconds=7.0, written_at=NOW - 2)).lag_seconds == 9.0
