@@ -244,8 +244,8 @@ def _scans_taken_back(situation: Situation) -> list[str]:
     held = situation.memory.generations
     complete = [
         copy
-        for copy in _newest(situation)
-        if copy.state != "building" and Generation(copy.collection, copy.number) in held
+        for copy in situation.copies
+        if copy.state in {"live", "kept"} and Generation(copy.collection, copy.number) in held
     ]
     marks = situation.memory.marks
     return sorted(segment for segment in _segments(complete) if not marks.get(segment, NO_MARK).position.ended)

@@ -47,6 +47,10 @@ class Duties:
         """End what runs; whoever leads next begins it again."""
         self._verifier.stop()
 
+    def join(self, timeout: float) -> bool:
+        """Wait for what runs to end; say whether it did."""
+        return self._verifier.join(timeout)
+
     def do(self, attachment: Attachment) -> None:
         """Do what is due.
 

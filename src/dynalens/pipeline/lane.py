@@ -158,10 +158,12 @@ class TargetLane:
             self._lock.notify_all()
 
     def join(self, timeout: float) -> bool:
-        """Wait for the thread; say whether it ended."""
+        """Wait for the lane, and for a verification of its target; say whether both ended."""
+        deadline = time.monotonic() + timeout
         if self._thread.is_alive():
             self._thread.join(timeout)
-        return not self._thread.is_alive()
+        verified = self._duties.join(max(0.0, deadline - time.monotonic()))
+        return verified and not self._thread.is_alive()
 
     def _run(self) -> None:
         delays, confirmed = self._retries.delays(), 0
@@ -307,7 +309,7 @@ class TargetLane:
         """What needs doing between batches: partitions lost and new, and what the leading worker does for the table."""
         attachment = self._attachment
         self._let_go()
-        if attachment.reading.leases.revision() > attachment.generations.revision:
+        if attachment.reading.leases.revision() != attachment.generations.revision:
             attachment.refresh()
         attachment.extend()
         if attachment.has_begun():

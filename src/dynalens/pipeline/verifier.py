@@ -101,6 +101,12 @@ class Verifier:
             repair.done.set()
         self.repairs.clear()
 
+    def join(self, timeout: float) -> bool:
+        """Wait for what runs to end; say whether it did."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+        return self._thread is None or not self._thread.is_alive()
+
     def hear(self) -> None:
         """Hear that something may have been asked for."""
         self._asked = True

@@ -10,6 +10,7 @@ import pytest
 
 from dynalens import failpoint
 from dynalens.errors import StaleLeaseError, StoreError, TargetError
+from dynalens.partition import START
 from dynalens.pipeline import attachment, progress
 from dynalens.pipeline.generations import DetachedError
 from dynalens.pipeline.lead import Lead
@@ -74,6 +75,21 @@ def times_written(shared: Shared, *, broken_at: str) -> int:
         worker.work()
     settle(worker.attach())
     return shared.target.written["a"]
+
+
+def test_a_generation_in_a_store_that_counts_its_revisions_anew_is_heard_of(shared: Shared) -> None:
+    leader = begun(shared)
+    leader.leases.held = {"s1"}
+    other = shared.worker("w1", held={"s2"}, leading=False).attach()
+    for _ in range(20):
+        shared.store.save_copy("Donations", shared.copy(1))
+    other.step()
+    shared.store.restore(Held())
+    leader.attach()
+    shared.ask("rebuild")
+    settle(leader, rounds=3)
+    other.step()
+    assert {fed.copy.number for fed in other.attachment.generations.fed.values()} == {1, 2}
 
 
 def test_a_batch_that_was_marked_and_not_committed_is_not_replayed(shared: Shared) -> None:
@@ -307,6 +323,20 @@ def test_a_part_of_a_complete_scan_that_the_target_lost_is_a_gap(shared: Shared)
     settle(worker.attach())
     assert shared.is_equal()
     assert max(shared.copies()) > 1
+
+
+def test_the_scan_of_a_generation_that_readers_were_switched_back_to_is_judged_too(shared: Shared) -> None:
+    worker = begun(shared)
+    shared.ask("rebuild")
+    settle(worker)
+    shared.ask("back")
+    settle(worker)
+    assert shared.copies() == {1: "live", 2: "kept"}
+    segment = f"scan-{shared.copy(1).scan}-0"
+    epoch, _ = shared.target.recall("Donations").marks[segment]
+    shared.target.mark("Donations", {segment: Mark(epoch, START)})
+    settle(worker.attach())
+    assert shared.copies() == {1: "dropped", 2: "dropped", 3: "live"}
 
 
 # Generations.
