@@ -267,9 +267,10 @@ def is_late(
 
     Its changes are older than the child's, and would have higher versions.
     """
-    if shard.id in stored or shard.id in memory.marks:
-        return False
-    return any(shard.id in other.parents and other.id in stored for other in shards)
+    held = stored.get(shard.id)
+    drained = memory.marks.get(shard.id, NO_MARK).position.ended or (held is not None and held.position.ended)
+    # Drawn for and not drained: whoever was to leave it out died over it.
+    return not drained and any(shard.id in other.parents and other.id in stored for other in shards)
 
 
 def _other_streams(situation: Situation) -> list[str]:

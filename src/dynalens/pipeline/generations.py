@@ -54,10 +54,16 @@ class Generations:
     _routes: tuple[Route, ...] = ()
 
     def read(self) -> None:
-        """Read them. Whoever has drawn an epoch before knows all that were recorded before that."""
-        self.revision = self.store.revision(self.table)
-        fed = filter(None, map(_fed, self.store.copies(self.table, self.target.name)))
-        self.fed = {str(one.generation): one for one in fed}
+        """Read them. Whoever has drawn an epoch before knows all that were recorded before that.
+
+        Raises:
+            DetachedError: The store has forgotten one that is fed; what is known of it stays, to remind the store.
+        """
+        revision, copies = self.store.revision(self.table), self.store.copies(self.table, self.target.name)
+        if self.fed.keys() - {str(Generation(copy.collection, copy.number)) for copy in copies}:
+            raise DetachedError(f"the position store has forgotten a generation of {self.table}")
+        self.revision = revision
+        self.fed = {str(one.generation): one for one in filter(None, map(_fed, copies))}
         self._routes = tuple(one.route for one in self.fed.values())
 
     def copies(self) -> list[Copy]:

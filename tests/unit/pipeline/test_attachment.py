@@ -92,6 +92,20 @@ def test_a_generation_in_a_store_that_counts_its_revisions_anew_is_heard_of(shar
     assert {fed.copy.number for fed in other.attachment.generations.fed.values()} == {1, 2}
 
 
+def test_whoever_reads_an_emptied_store_goes_on_feeding_what_it_fed(shared: Shared) -> None:
+    """Its revision is another one, which is heard of: no change may be read without a generation to go to."""
+    worker = begun(shared)
+    shared.store.restore(Held())
+    with pytest.raises(DetachedError, match="has forgotten a generation"):
+        worker.lane._tend()
+    assert [copy.number for copy in worker.attachment.generations.copies()] == [1]
+    worker.attach()
+    shared.put("s1", "new")
+    settle(worker)
+    assert shared.is_equal()
+    assert (shared.copies(), shared.gaps()) == ({1: "live"}, [])
+
+
 def test_a_batch_that_was_marked_and_not_committed_is_not_replayed(shared: Shared) -> None:
     assert times_written(shared, broken_at=failpoint.AFTER_MARK) == 1
 
@@ -250,6 +264,24 @@ def test_a_gap_recorded_by_a_worker_that_does_not_lead_is_answered_by_the_one_th
     settle(leader)
     assert shared.is_equal()
     assert (shared.copies(), shared.gaps()) == ({1: "dropped", 2: "live"}, [])
+
+
+def test_a_shard_listed_late_is_left_out_by_whoever_comes_after_the_one_that_died_over_it(shared: Shared) -> None:
+    shared.source.add_shard("parent")
+    shared.put("parent", "a", 1)
+    shared.source.end("parent")
+    shared.source.add_shard("child", parents=["parent"])
+    shared.put("child", "a", 2)
+    worker = shared.worker()
+    worker.pipeline._shards = [shard for shard in worker.pipeline.shards() if shard.id != "parent"]
+    settle(worker.attach())
+    assert shared.is_equal()
+    shared.target.fail_next(on="mark")
+    with pytest.raises(TargetError):
+        shared.worker("w1").attach()
+    settle(shared.worker("w1").attach())
+    assert shared.is_equal()
+    assert max(shared.copies()) > 1
 
 
 def test_several_losses_at_once_are_answered_by_one_generation(shared: Shared) -> None:
