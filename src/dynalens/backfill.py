@@ -332,8 +332,14 @@ def _is_kept(wanted: Wanted, situation: Situation, loss: Loss) -> bool:
     if situation.repairs and not is_above(newest, (*situation.recorded, *loss.gaps)):
         return False
     held = Generation(newest.collection, newest.number) in situation.memory.generations
-    # What a target has lost whole is built anew whatever the file says of repairs: there is nothing to go on with.
-    return held or newest.state == "building"
+    # What a target has lost whole is built anew whatever the file says of repairs: there is nothing to go on with. One
+    # that is recorded and not made yet is none of these, but for one whose scan has begun.
+    return held or (newest.state == "building" and not _is_scanned(newest, situation))
+
+
+def _is_scanned(copy: Copy, situation: Situation) -> bool:
+    marks = situation.memory.marks
+    return any(marks.get(segment, NO_MARK).position != START for segment in _segments([copy]))
 
 
 def is_above(copy: Copy, gaps: Iterable[Gap]) -> bool:

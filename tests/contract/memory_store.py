@@ -117,10 +117,10 @@ class MemoryPositionStore:
         with self._lock:
             return [held for key, held in sorted(self._held.copies.items()) if (key[0], key[2]) == (table, target)]
 
-    def save_copy(self, table: str, copy: Copy) -> None:
+    def save_copy(self, table: str, copy: Copy, *, was: Copy) -> None:
         with self._lock:
-            if _copy_key(table, copy) not in self._held.copies:
-                raise StaleLeaseError(f"{copy.collection} {copy.number} is not recorded.")
+            if self._held.copies.get(_copy_key(table, copy)) != was:
+                raise StaleLeaseError(f"{copy.collection} {copy.number} is recorded otherwise.")
             self._held.copies[_copy_key(table, copy)] = copy
             self._held.revisions[table] += 1
 

@@ -501,10 +501,24 @@ def test_generations_are_listed_with_all_that_is_known(store: PositionStore) -> 
 
 def test_a_generation_changes_its_state_in_place(store: PositionStore) -> None:
     store.record(TABLE, "sql", [COPY])
-    states = [replace(COPY, state=state, finished_at=2.0) for state in ("live", "kept", "dropped")]
-    for copy in states:
-        store.save_copy(TABLE, copy)
+    was = COPY
+    for state in ("live", "kept", "dropped"):
+        copy = replace(was, state=state, finished_at=2.0)
+        store.save_copy(TABLE, copy, was=was)
         assert store.copies(TABLE, "sql") == [copy]
+        was = copy
+
+
+def test_a_generation_that_somebody_changed_since_keeps_its_state(store: PositionStore) -> None:
+    """Whoever led before was paused in the middle of a switch, and goes on."""
+    store.record(TABLE, "sql", [COPY])
+    dropped = replace(COPY, state="dropped")
+    store.save_copy(TABLE, dropped, was=COPY)
+    revision = store.revision(TABLE)
+    with pytest.raises(StaleLeaseError):
+        store.save_copy(TABLE, replace(COPY, state="live"), was=COPY)
+    assert store.copies(TABLE, "sql") == [dropped]
+    assert store.revision(TABLE) == revision
 
 
 def test_a_generation_that_is_not_recorded_has_no_state_to_change(store: PositionStore) -> None:
@@ -512,9 +526,9 @@ def test_a_generation_that_is_not_recorded_has_no_state_to_change(store: Positio
     revision = store.revision(TABLE)
     for other in (replace(COPY, number=2), replace(COPY, target="metrics"), replace(COPY, collection="refunds")):
         with pytest.raises(StaleLeaseError):
-            store.save_copy(TABLE, other)
+            store.save_copy(TABLE, replace(other, state="kept"), was=other)
     with pytest.raises(StaleLeaseError):
-        store.save_copy(OTHER_TABLE, COPY)
+        store.save_copy(OTHER_TABLE, replace(COPY, state="kept"), was=COPY)
     assert store.copies(TABLE, "sql") == [COPY]
     assert store.revision(TABLE) == revision
 
@@ -529,7 +543,7 @@ def test_generations_are_forgotten_one_by_one(store: PositionStore) -> None:
     assert sorted(store.copies(TABLE, "sql"), key=str) == sorted(copies[1:], key=str)
     assert store.copies(TABLE, "metrics") == [elsewhere]
     with pytest.raises(StaleLeaseError):
-        store.save_copy(TABLE, replace(copies[0], state="kept"))
+        store.save_copy(TABLE, replace(copies[0], state="kept"), was=copies[0])
 
 
 def test_a_record_forgets_positions_and_says_why(store: PositionStore) -> None:
@@ -617,7 +631,7 @@ def test_the_revision_rises_with_each_change_of_the_generations_and_each_end(sto
     assert rose()
     store.record(TABLE, "metrics", [], [GAP])
     assert rose()
-    store.save_copy(TABLE, replace(COPY, state="live"))
+    store.save_copy(TABLE, replace(COPY, state="live"), was=COPY)
     assert rose()
     epoch = drawn(store).epoch
     store.commit(TABLE, "sql", [Commit(SHARD.id, epoch, at(5))])

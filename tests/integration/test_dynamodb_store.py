@@ -153,7 +153,7 @@ def generations(store: DynamoStore) -> None:
     gap = Gap(TABLE, "sql", PARENT.id, 1.5, 2.5, "records were trimmed", 3.5)
     store.record(TABLE, "sql", [COPY], [gap], forget=store.partitions(TABLE))
     assert store.partitions(TABLE) == []
-    store.save_copy(TABLE, replace(COPY, state="live"))
+    store.save_copy(TABLE, replace(COPY, state="live"), was=COPY)
     assert store.copies(TABLE, "sql") == [replace(COPY, state="live")]
     assert store.gaps(TABLE) == [gap]
     store.close_gaps(TABLE, "sql", below=1)

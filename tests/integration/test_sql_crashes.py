@@ -62,6 +62,21 @@ def test_an_insert_that_the_disk_cut_off_does_not_count(tmp_path: Path) -> None:
     target.close()
 
 
+@pytest.mark.parametrize("lost", ["donations%401.sql", "applied.sql", "_dynalens.sql"])
+def test_a_definition_that_the_disk_cut_off_is_a_loss_and_no_end(tmp_path: Path, lost: str) -> None:
+    """The engine says nothing of a definition that it could not write, and does not start over it."""
+    target = open_served(tmp_path)
+    target.apply([put("a", version(1, 1))])
+    target.mark(TABLE, {"p": Mark(1, Position(rank=1))})
+    target.close()
+    [definition] = tmp_path.rglob(lost)
+    definition.write_bytes(b"")
+    target = open_sql("chdb://./sql", folder=tmp_path)
+    remembered = target.recall(TABLE)
+    target.close()
+    assert not remembered.marks or not remembered.generations
+
+
 def test_documents_that_are_lost_are_owned_up_to(tmp_path: Path) -> None:
     """A part that is found broken makes the target forget its positions, so that the pipeline sees a gap."""
     target = open_served(tmp_path)

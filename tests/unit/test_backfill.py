@@ -134,8 +134,11 @@ def test_a_generation_whose_settings_nobody_kept_cannot_be_fed_on() -> None:
 
 
 def test_a_generation_being_built_goes_on() -> None:
-    building = replace(copy(), state="building", finished_at=0.0)
-    assert planned(replace(STEADY, copies=[building], memory=replace(STEADY.memory, generations=frozenset()))).new == ()
+    building = replace(copy(), state="building", finished_at=0.0, scan="not begun")
+    not_made = replace(STEADY.memory, generations=frozenset())
+    assert planned(replace(STEADY, copies=[building], memory=not_made)).new == ()
+    lost = replace(building, scan=copy().scan)
+    assert [new.number for new in planned(replace(STEADY, copies=[lost], memory=not_made)).new] == [2]
 
 
 def test_one_scan_fills_all_that_begins_together() -> None:
@@ -315,7 +318,7 @@ def test_generations_dropped_long_ago_are_forgotten_but_for_the_newest_of_each_c
 def test_a_recorded_gap_is_answered_by_a_generation_above_it_once() -> None:
     recorded = replace(STEADY, recorded=[GAP])
     assert numbers(recorded) == [("donations", 2)]
-    building = replace(copy(2), state="building")
+    building = replace(copy(2), state="building", scan="not begun")
     assert numbers(replace(recorded, copies=[copy(), building])) == []
     again = replace(GAP, partition="another", generation=2)
     assert numbers(replace(recorded, copies=[copy(), building], recorded=[GAP, again])) == [("donations", 3)]

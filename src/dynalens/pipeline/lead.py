@@ -56,7 +56,7 @@ class Lead:
         situation = replace(situation, rebuild=frozenset(request.collection for request in asked))
         chosen = plan(situation, loss, self.new_scan)
         for copy in chosen.retired:
-            self.store.save_copy(self.table, dropped(copy))
+            self.store.save_copy(self.table, dropped(copy), was=copy)
         self._record(situation, loss, chosen)
         for request in asked:
             self.requests.save_request(replace(request, state="running", changed_at=clock.now()))
@@ -74,20 +74,22 @@ class Lead:
         self.record_loss(loss, chosen.new)
         begun = {copy.collection for copy in chosen.new}
         for copy in situation.copies:
+            if copy in chosen.retired:
+                continue
             lost = Generation(copy.collection, copy.number) not in situation.memory.generations
             cancelled = copy.state == "building" and copy.collection in begun
             if cancelled or (lost and copy.state in {"live", "kept"}):
                 # There is nothing left of it, or nothing is to come of it. A store that was taken back may also call
                 # one live that the target has dropped since: fed again it would be kept, and lack all from before.
-                self.store.save_copy(self.table, dropped(copy))
+                self.store.save_copy(self.table, dropped(copy), was=copy)
             elif copy.state != "dropped" and copy.stream != situation.stream:
-                self.store.save_copy(self.table, replace(copy, stream=situation.stream))
+                self.store.save_copy(self.table, replace(copy, stream=situation.stream), was=copy)
 
     def _set_barriers(self) -> None:
         """Say which epochs were drawn before a generation was recorded: a shard that has one does not know of it."""
         for copy in self.store.copies(self.table, self.target.name):
             if copy.state == "building" and not copy.barrier:
-                self.store.save_copy(self.table, replace(copy, barrier=self.store.counter(self.table)))
+                self.store.save_copy(self.table, replace(copy, barrier=self.store.counter(self.table)), was=copy)
 
     def must_decide(self, situation: Situation) -> bool:
         """Say whether something was recorded or asked for since that a new generation answers."""
@@ -106,9 +108,10 @@ class Lead:
         """
         generation = Generation(copy.collection, copy.number)
         failpoint.hit(failpoint.BEFORE_SERVE)
+        # Recorded first: whoever leads no more is refused, and must not switch readers back to an older one.
+        self.store.save_copy(self.table, finished(copy, clock.now()), was=copy)
         self.target.serve(generation)
         failpoint.hit(failpoint.AFTER_SERVE)
-        self.store.save_copy(self.table, finished(copy, clock.now()))
         self._replace_older(copy)
         self.settle()
         if copy.scan not in {other.scan for other in self.generations.building()}:
@@ -129,7 +132,7 @@ class Lead:
             # One that lacks changes is nothing to switch back to: its gap is closed with this step.
             kept = copy.keeps_previous and older.state == "live" and is_above(older, gaps)
             if older.number < copy.number:
-                self.store.save_copy(self.table, replace(older, state="kept") if kept else dropped(older))
+                self.store.save_copy(self.table, replace(older, state="kept") if kept else dropped(older), was=older)
         self._end(copy.collection, "rebuild")
 
     def settle(self) -> None:
@@ -163,7 +166,7 @@ class Lead:
         """Draw an epoch for a repair, and ask every live shard to draw above it; give the epoch."""
         epoch = self.store.next_epoch(self.table, remembered=self.target.recall(self.table).epoch)
         self.target.raise_epoch(self.table, epoch)
-        self.store.save_copy(self.table, replace(copy, barrier=epoch))
+        self.store.save_copy(self.table, replace(copy, barrier=epoch), was=copy)
         return epoch
 
     def answer_requests(self) -> None:
@@ -188,17 +191,17 @@ class Lead:
                 if request.kind == "back":
                     self._switch_back(copy)
                 else:
-                    self.store.save_copy(self.table, dropped(copy))
+                    self.store.save_copy(self.table, dropped(copy), was=copy)
         self.settle()
 
     def _switch_back(self, kept: Copy) -> None:
         # Its number stays the lower one: the next rebuild begins above both.
         self.target.serve(Generation(kept.collection, kept.number))
         # Whoever dies in between leaves two that are live, and `resume` begins again from the newer one.
-        self.store.save_copy(self.table, replace(kept, state="live"))
+        self.store.save_copy(self.table, replace(kept, state="live"), was=kept)
         for other in self._others(kept):
             if other.state == "live":
-                self.store.save_copy(self.table, replace(other, state="kept"))
+                self.store.save_copy(self.table, replace(other, state="kept"), was=other)
 
     def _is_kept(self, copy: Copy, request: Request) -> bool:
         return copy.state == "kept" and copy.collection == request.collection

@@ -174,10 +174,16 @@ class PositionStore(Protocol):
         """List the generations recorded for a table's collections in a target, dropped ones included."""
         ...
 
-    def save_copy(self, table: str, copy: Copy) -> None:
-        """Change a recorded generation; identified by collection, target and number. Raises the revision.
+    def save_copy(self, table: str, copy: Copy, *, was: Copy) -> None:
+        """Change the record of a generation, identified by collection, target and number. Raises the revision.
 
-        Refused when it is not recorded: the store has gone back to before it was.
+        Args:
+            table: The table.
+            copy: The new record.
+            was: What is recorded, as far as the caller knows.
+
+        Raises:
+            StaleLeaseError: Something else is recorded: somebody has decided otherwise, or the store has gone back.
         """
         ...
 

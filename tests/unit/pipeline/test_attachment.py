@@ -16,7 +16,7 @@ from dynalens.pipeline.generations import DetachedError
 from dynalens.pipeline.lead import Lead
 from dynalens.position import Copy
 from dynalens.position.sqlite import SqliteStore
-from dynalens.target import Mark
+from dynalens.target import Generation, Mark
 from dynalens.testing.failpoints import armed, at_hit
 from dynalens.testing.memory import MemoryTarget
 from tests.contract.memory_store import Held
@@ -82,7 +82,7 @@ def test_a_generation_in_a_store_that_counts_its_revisions_anew_is_heard_of(shar
     leader.leases.held = {"s1"}
     other = shared.worker("w1", held={"s2"}, leading=False).attach()
     for _ in range(20):
-        shared.store.save_copy("Donations", shared.copy(1))
+        shared.store.save_copy("Donations", shared.copy(1), was=shared.copy(1))
     other.step()
     shared.store.restore(Held())
     leader.attach()
@@ -332,6 +332,18 @@ def test_a_loss_cancels_a_backfill_that_is_under_way(shared: Shared) -> None:
     assert (shared.copies(), shared.gaps()) == ({1: "dropped", 2: "dropped", 3: "live"}, [])
 
 
+def test_a_generation_that_is_lost_while_its_scan_is_under_way_is_built_anew(shared: Shared) -> None:
+    worker = begun(shared)
+    shared.source.page_size = 1
+    shared.ask("rebuild")
+    scanned(worker, rows=1)
+    assert shared.copies() == {1: "live", 2: "building"}
+    shared.target.drop(Generation("donations", 2))
+    settle(worker.attach(), rounds=30)
+    assert shared.is_equal()
+    assert shared.copies()[3] == "live"
+
+
 def test_where_repairs_are_asked_for_a_gap_stays_until_somebody_asks(shared: Shared) -> None:
     begun(shared)
     loses(shared, "s1")
@@ -399,10 +411,10 @@ def test_a_switch_that_was_begun_is_ended_by_whoever_leads_next(
     loses(shared, "s1")
     save = shared.store.save_copy
 
-    def die_after_the_switch(table: str, copy: Copy) -> None:
+    def die_after_the_switch(table: str, copy: Copy, *, was: Copy) -> None:
         if (copy.number, copy.state) == (1, "dropped"):
             raise StoreError("the process was killed here")
-        save(table, copy)
+        save(table, copy, was=was)
 
     with monkeypatch.context() as patched:
         patched.setattr(shared.store, "save_copy", die_after_the_switch)
@@ -412,6 +424,33 @@ def test_a_switch_that_was_begun_is_ended_by_whoever_leads_next(
     settle(shared.worker("w1").attach())
     assert (shared.copies(), shared.gaps()) == ({1: "dropped", 2: "live"}, [])
     assert shared.is_equal()
+
+
+def test_whoever_led_before_does_not_switch_readers_to_a_generation_that_was_given_up(shared: Shared) -> None:
+    first, second = begun(shared), shared.worker("w1")
+    served = []
+
+    def give_up() -> None:
+        loses(shared, "s1")
+        settle(second.attach(), rounds=20)
+        assert shared.copies() == {1: "dropped", 2: "dropped", 3: "live"}
+        served.append(shared.target.documents("donations"))
+
+    shared.ask("rebuild")
+    settle(first, rounds=1)
+    with armed(failpoint.BEFORE_SERVE, at_hit(1, give_up)), pytest.raises(StaleLeaseError):
+        lead(first)
+    assert served == [shared.target.documents("donations")]
+    assert shared.copies() == {1: "dropped", 2: "dropped", 3: "live"}
+    settle(first.attach(), second)
+    assert shared.is_equal()
+
+
+def lead(worker: Stepped) -> None:
+    """Let a worker go on; whatever ends its attachment is raised."""
+    for _ in range(12):
+        worker.work()
+        worker.lane._tend()
 
 
 def test_a_way_back_that_was_cut_off_is_not_gone_twice(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:

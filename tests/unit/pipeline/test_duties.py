@@ -25,7 +25,7 @@ def test_dropped_generations_are_forgotten_and_their_numbers_not_given_again(sha
     clear_away(worker)
     assert len(shared.copies()) == 4
     for copy in shared.store.copies(TABLE, "sql"):
-        shared.store.save_copy(TABLE, replace(copy, started_at=copy.started_at - TOMBSTONE_RETENTION_SECONDS))
+        shared.store.save_copy(TABLE, replace(copy, started_at=copy.started_at - TOMBSTONE_RETENTION_SECONDS), was=copy)
     clear_away(worker)
     assert shared.copies() == {3: "kept", 4: "live"}
     shared.ask("rebuild")

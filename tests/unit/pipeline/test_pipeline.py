@@ -310,7 +310,7 @@ def test_a_worker_that_was_off_for_more_than_a_day_copies_anew(
     with bench.running():
         observed(live(store))
     (copied,) = store.copies("Donations", "sql")
-    store.save_copy("Donations", replace(copied, started_at=time.time() - 30 * 3600))
+    store.save_copy("Donations", replace(copied, started_at=time.time() - 30 * 3600), was=copied)
     # Nothing was ever read of the shard, so no position shows that its records came and went.
     put(source, "s1", "a", 1)
     source.trim("s1")

@@ -14,7 +14,6 @@ from dynalens.position.dynamodb.items import ConditionLostError, Item, Key, Writ
 from dynalens.position.dynamodb.layout import padded, position_key, revision_key
 from dynalens.position.dynamodb.positions import Positions, raise_revision
 
-_KNOWN = "attribute_exists(#pk)"
 _NEW = "attribute_not_exists(#pk)"
 
 
@@ -24,15 +23,21 @@ class Generations(Positions):
     def copies(self, table: str, target: str) -> list[Copy]:
         """See `PositionStore.copies`."""
         found = self._items.query(f"copy#{table}", prefix=f"{target}#")
-        return [Copy(**json.loads(item["body"])) for item in found]
+        return [_copy(item) for item in found]
 
-    def save_copy(self, table: str, copy: Copy) -> None:
+    def save_copy(self, table: str, copy: Copy, *, was: Copy) -> None:
         """See `PositionStore.save_copy`."""
+        held = self._items.get(_copy_key(table, copy))
+        # Compared as records: an older release may have written fewer fields.
+        if held is None or _copy(held) != was:
+            raise _changed(copy)
         try:
-            self._items.write(_put_copy(table, copy, _KNOWN), raise_revision(table))
+            self._items.write(
+                _put_copy(table, copy, "#body = :was", was=held["body"]),
+                raise_revision(table),
+            )
         except ConditionLostError as error:
-            msg = f"Generation {copy.number} of {copy.collection} in {copy.target} is not recorded."
-            raise StaleLeaseError(msg) from error
+            raise _changed(copy) from error
 
     def forget_copies(self, table: str, copies: Sequence[Copy]) -> None:
         """See `PositionStore.forget_copies`."""
@@ -80,8 +85,12 @@ class Generations(Positions):
             self._items.write(*step)
 
 
-def _put_copy(table: str, copy: Copy, condition: str) -> Write:
-    return put(_copy_key(table, copy), {"body": json.dumps(asdict(copy))}, condition=condition)
+def _put_copy(table: str, copy: Copy, condition: str, **values: str) -> Write:
+    return put(_copy_key(table, copy), {"body": json.dumps(asdict(copy))}, condition=condition, **values)
+
+
+def _copy(item: Item) -> Copy:
+    return Copy(**json.loads(item["body"]))
 
 
 def _copy_key(table: str, copy: Copy) -> Key:
@@ -105,3 +114,7 @@ def _put_gaps(table: str, target: str, gaps: Sequence[Gap]) -> Write:
 def _forgotten(table: str, target: str, state: PartitionState) -> Write:
     key = position_key(table, state.partition.id, target)
     return delete(key, condition="#epoch = :epoch", epoch=state.epoch)
+
+
+def _changed(copy: Copy) -> StaleLeaseError:
+    return StaleLeaseError(f"Generation {copy.number} of {copy.collection} in {copy.target} is recorded otherwise.")

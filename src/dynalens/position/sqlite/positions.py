@@ -129,11 +129,11 @@ class Positions(File):
         )
         return [Copy(**json.loads(body)) for (body,) in rows]
 
-    def save_copy(self, table: str, copy: Copy) -> None:
+    def save_copy(self, table: str, copy: Copy, *, was: Copy) -> None:
         """See `PositionStore.save_copy`."""
         with self._write() as db:
-            if not _holds_copy(db, table, copy):
-                msg = f"Generation {copy.number} of {copy.collection} in {copy.target} is not recorded."
+            if _held_copy(db, table, copy) != was:
+                msg = f"Generation {copy.number} of {copy.collection} in {copy.target} is recorded otherwise."
                 raise StaleLeaseError(msg)
             _put_copy(db, table, copy)
             raise_revision(db, table)
@@ -157,7 +157,7 @@ class Positions(File):
         """See `PositionStore.record`."""
         with self._write() as db:
             for copy in copies:
-                if _holds_copy(db, table, copy):
+                if _held_copy(db, table, copy):
                     msg = f"Generation {copy.number} of {copy.collection} in {target} is recorded already."
                     raise StaleLeaseError(msg)
                 _put_copy(db, table, copy)
@@ -252,9 +252,10 @@ def _lost(epoch: int, key: _Key) -> StaleLeaseError:
     return StaleLeaseError(f"Epoch {epoch} no longer holds {partition} of {table} for {target}.")
 
 
-def _holds_copy(db: sqlite3.Connection, table: str, copy: Copy) -> bool:
-    statement = "SELECT 1 FROM copies WHERE table_name = ? AND collection = ? AND target = ? AND number = ?"
-    return bool(db.execute(statement, (table, copy.collection, copy.target, copy.number)).fetchall())
+def _held_copy(db: sqlite3.Connection, table: str, copy: Copy) -> Copy | None:
+    statement = "SELECT body FROM copies WHERE table_name = ? AND collection = ? AND target = ? AND number = ?"
+    found = db.execute(statement, (table, copy.collection, copy.target, copy.number)).fetchall()
+    return Copy(**json.loads(found[0][0])) if found else None
 
 
 def _put_copy(db: sqlite3.Connection, table: str, copy: Copy) -> None:

@@ -9,6 +9,7 @@ behind the allowlist of `guard`.
 from __future__ import annotations
 
 import json
+import logging
 import queue
 import re
 import threading
@@ -27,6 +28,8 @@ from dynalens.target.sql.guard import FunctionEntry, Functions
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
+
+log = logging.getLogger(__name__)
 
 TABLES = "_dynalens"
 """The database of the physical tables."""
@@ -157,6 +160,7 @@ class Engine:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._address = _address(folder)
+        _remove_empty_definitions(folder)
         # The first handle starts the engine and keeps it running.
         self._keeper = self.open()
 
@@ -352,6 +356,17 @@ def engine_message(error: Exception) -> str:
     message = re.sub(r": In scope SELECT (?:formatQuery|parseQuery).*(\([A-Z_]+\))$", r". \1", message, flags=re.DOTALL)
     message = re.sub(r"\. Expected one of: .*?(\([A-Z_]+\))$", r". \1", message, flags=re.DOTALL)
     return " ".join(message.split())[:_MESSAGE_CHARACTERS]
+
+
+def _remove_empty_definitions(folder: Path) -> None:
+    """Remove what a full disk left of definitions of tables: the engine takes it for written, and never starts again.
+
+    A table is lost with its definition. That is seen: a generation, or the marks, are no longer there.
+    """
+    for definition in folder.rglob("*.sql"):
+        if definition.is_file() and not definition.stat().st_size:
+            log.error("%s is empty: what it defined is lost, and built anew", definition)
+            definition.unlink()
 
 
 def _address(folder: Path) -> str:
