@@ -400,7 +400,7 @@ def verified() -> Request:
         kind="verify",
         state="done",
         options='{"sample": 1.0, "rate": 1000.0, "repair": true}',
-        outcome=outcome.as_json(repaired=1, items=50_000),
+        outcome=outcome.as_json(generation=1, repaired=1, items=50_000),
         asked_at=1_754_550_000.0,
         changed_at=1_754_550_120.0,
     )

@@ -5,9 +5,9 @@ Whoever reads decides from a report's age what it is worth: a process that moves
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from dynalens.position import Copy, Gap
 from dynalens.report import Report
@@ -20,6 +20,13 @@ STALLED_AFTER_SECONDS = 10.0
 WORKER_SILENT = "worker_silent"
 """Error code of a worker that has not reported, or not for `STALLED_AFTER_SECONDS`."""
 _START = "Start it: dynalens up. If it runs, its log says why it is silent."
+
+
+class Verified(NamedTuple):
+    """A verification that ended: when, in epoch seconds, and how many documents it found to differ and left so."""
+
+    at: float = 0.0
+    differences: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +56,10 @@ class CollectionStatus:
     error_code: str
     error_message: str
     error_hint: str
+    verified_at: float = 0.0
+    """When the newest verification of the served generation ended, in epoch seconds; 0.0: there is none."""
+    differences: int = 0
+    """Documents that it found to differ from their items, and did not repair."""
 
 
 def collection_status(  # noqa: PLR0913 - three names, and what the stores hold of them
@@ -61,11 +72,13 @@ def collection_status(  # noqa: PLR0913 - three names, and what the stores hold 
     gaps: Sequence[Gap],
     dead_letters: int,
     now: float,
+    verified: Mapping[int, Verified] | None = None,
 ) -> CollectionStatus:
     """Summarise one collection in one target from what the store holds.
 
     A gap outweighs everything: it stays until a repair closes it. Then `stalled`, judged by the report's age, its last
-    poll and what waits unconfirmed. `copies` are this collection's generations in this target.
+    poll and what waits unconfirmed. `copies` are this collection's generations in this target, `verified` what was
+    found by the newest verification of each, by its number; None where it is not asked for.
     """
     live = [copy for copy in copies if copy.state == "live"]
     building = [copy for copy in copies if copy.state == "building"]
@@ -79,6 +92,7 @@ def collection_status(  # noqa: PLR0913 - three names, and what the stores hold 
         phase = "gap"
     code, message, hint = _error(report, now)
     served = max((copy.number for copy in live or building), default=0)
+    compared = (verified or {}).get(served, Verified())
     return CollectionStatus(
         collection=collection,
         target=target,
@@ -98,6 +112,8 @@ def collection_status(  # noqa: PLR0913 - three names, and what the stores hold 
         error_code=code,
         error_message=message,
         error_hint=hint,
+        verified_at=compared.at,
+        differences=compared.differences,
     )
 
 

@@ -61,7 +61,7 @@ def test_what_the_worker_says_is_told(served: Running, fakes: Fakes) -> None:
     assert kept is not None
     outcome = Outcome(scanned=30, walked=10, read_units=4.5)
     running_now = replace(
-        kept, state="running", outcome=outcome.as_json(repaired=2, items=50), changed_at=kept.asked_at + 1
+        kept, state="running", outcome=outcome.as_json(generation=1, repaired=2, items=50), changed_at=kept.asked_at + 1
     )
     fakes.requests.save_request(running_now)
     told = served.client.get(f"{REQUESTS}/{number}").json()
@@ -76,7 +76,7 @@ def test_what_the_worker_says_is_told(served: Running, fakes: Fakes) -> None:
 def test_the_documented_outcome_is_that_of_a_verification() -> None:
     [documented] = [route for route in router.routes if getattr(route, "path", "").endswith("{number}")]
     example = getattr(documented, "responses", {})[200]["content"]["application/json"]["example"]["outcome"]
-    told = json.loads(Outcome().as_json(repaired=0, items=0))
+    told = json.loads(Outcome().as_json(generation=1, repaired=0, items=0))
     assert told.pop("progress") == {"done": 0, "total": None}
     assert set(example) == set(told)
 

@@ -8,7 +8,7 @@ import pytest
 
 from dynalens.position import Copy, Gap
 from dynalens.report import Report
-from dynalens.status import CollectionStatus, collection_status
+from dynalens.status import CollectionStatus, Verified, collection_status
 
 NOW = 1000.0
 WELL = Report(table="T", target="sql", written_at=NOW, polled_at=NOW, confirmed_at=NOW - 60, caught_up=True)
@@ -31,6 +31,28 @@ def status(
     report: Report | None = WELL, copies: tuple[Copy, ...] = (LIVE,), gaps: tuple[Gap, ...] = ()
 ) -> CollectionStatus:
     return collection_status("c", "sql", "T", report=report, copies=copies, gaps=gaps, dead_letters=0, now=NOW)
+
+
+def test_what_was_found_in_another_generation_than_the_served_one_does_not_count() -> None:
+    kept, building = replace(LIVE, number=1, state="kept"), replace(LIVE, number=3, state="building")
+    served = replace(LIVE, number=2)
+
+    def found(*verified: int) -> tuple[float, int]:
+        status = collection_status(
+            "c",
+            "sql",
+            "T",
+            report=WELL,
+            copies=(kept, served, building),
+            gaps=(),
+            dead_letters=0,
+            now=NOW,
+            verified={number: Verified(100.0 + number, number) for number in verified},
+        )
+        return status.verified_at, status.differences
+
+    assert found(1, 2) == (102.0, 2)
+    assert found(1, 3) == (0.0, 0)
 
 
 def test_a_quiet_collection_that_is_polled_streams() -> None:

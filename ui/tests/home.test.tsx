@@ -22,6 +22,8 @@ const target = (changed: Partial<TargetStatus>): TargetStatus => ({
   waiting: 0,
   dead_letters: 0,
   gaps: [],
+  verified_at: 0,
+  differences: 0,
   error: null,
   ...changed,
 });

@@ -45,7 +45,7 @@ def command(  # noqa: PLR0913 - one for each option
 
     What an error's code or an alert means, and what to do: docs/runbook.md.
 
-    The exit code is 3 when something is stalled, has a gap or left dead letters.
+    The exit code is 3 when something is stalled, has a gap, differs from its table or left dead letters.
     """
     server = client(context, config, url)
     if watch:
@@ -60,8 +60,10 @@ def command(  # noqa: PLR0913 - one for each option
 
 
 def needs_attention(status: Answer) -> bool:
-    """Tell whether a person has to look: a gap, a stalled target, or dead letters."""
-    return bool(status["dead_letters"]) or any(row["phase"] in _ALARMING for row in status["collections"])
+    """Tell whether a person has to look: a gap, a stalled target, documents that differ, or dead letters."""
+    return bool(status["dead_letters"]) or any(
+        row["phase"] in _ALARMING or row["differences"] for row in status["collections"]
+    )
 
 
 def rendered(status: Answer, *, positions: bool = False) -> RenderableType:
@@ -100,6 +102,11 @@ def _remarks(status: Answer) -> Iterator[Text]:
         where = f"{row['collection']} in {row['target']}"
         for gap in row["gaps"]:
             yield Text(printable(f"{where}: changes {_between(gap)} were lost: {gap['reason']}"), style="red")
+        if count := row["differences"]:
+            differ = "document differs" if count == 1 else "documents differ"
+            repair = f"dynalens verify {row['collection']} --target {row['target']} --repair"
+            found = f"{count:,} {differ} from the table, found {moment(row['verified_at'])}"
+            yield Text(printable(f"{where}: {found}: {repair}"), style="red")
         if row["scan_total"]:
             yield Text(f"{where}: {row['scanned']:,} of about {row['scan_total']:,} rows are copied")
         if error := row["error"]:

@@ -149,6 +149,7 @@ class Verifier:
         fed = self._lane.served(request.collection)
         if fed is None or not isinstance(self._target, Comparable):
             raise DynalensError(f"{request.collection} has no complete copy in {self._target.name} to be compared.")
+        run.generation = fed.generation.number
 
         def differing(differences: Sequence[Difference]) -> None:
             if options.get("repair"):
@@ -184,6 +185,7 @@ class _Run:
     request: Request
     requests: RequestStore
     items: int
+    generation: int = 0
     repaired: int = 0
     saved_at: float = 0.0
 
@@ -194,9 +196,12 @@ class _Run:
         if not at_once and abs(now - self.saved_at) < SAVED_EVERY_SECONDS:
             return
         self.saved_at = now
-        told = outcome.as_json(repaired=self.repaired, items=self.items) if outcome else self.request.outcome
+        told = self._told(outcome) if outcome else self.request.outcome
         self.request = replace(self.request, state=state, outcome=told, error=error, changed_at=now)
         self.requests.save_request(self.request)
+
+    def _told(self, outcome: Outcome) -> str:
+        return outcome.as_json(generation=self.generation, repaired=self.repaired, items=self.items)
 
 
 def repairing_writes(repair: Repair, table: str, fetch: Fetch) -> list[Write]:

@@ -13,7 +13,8 @@ from dynalens.position import PartitionState, PositionStore
 from dynalens.report import Report, ReportReader
 from dynalens.request import RequestStore
 from dynalens.search import Everything
-from dynalens.status import CollectionStatus, collection_status
+from dynalens.server.verified import Compared, newest_verified
+from dynalens.status import CollectionStatus, Verified, collection_status
 from dynalens.target import DocumentReader, MetricReader, SearchReader, SqlReader
 
 _NAMES_IN_A_HINT = 20
@@ -88,11 +89,15 @@ class Backend:
         """Summarise every collection in every target, as of `now` in epoch seconds. Blocks on the stores."""
         reports = self._reports()
         waiting = self.dead_letters.waiting_counts()
+        verified = {table: self._verified(table) for table in self.tables()}
         return [
-            self._status(name, target, reports=reports, waiting=waiting, now=now)
+            self._status(name, target, reports=reports, waiting=waiting, verified=verified, now=now)
             for name in self.config.collections
             for target in self.targets_of(name)
         ]
+
+    def _verified(self, table: str) -> dict[Compared, Verified]:
+        return newest_verified(self.requests.requests(table) if self.requests is not None else [])
 
     def _reports(self) -> dict[tuple[str, str], Report]:
         return {(report.table, report.target): report for report in self.reports.reports()}
@@ -104,6 +109,7 @@ class Backend:
         *,
         reports: Mapping[tuple[str, str], Report],
         waiting: Mapping[tuple[str, str, str], int],
+        verified: Mapping[str, Mapping[Compared, Verified]],
         now: float,
     ) -> CollectionStatus:
         table = self.config.collections[name].table
@@ -115,6 +121,11 @@ class Backend:
             copies=[copy for copy in self.positions.copies(table, target) if copy.collection == name],
             gaps=[gap for gap in self.positions.gaps(table) if gap.target == target],
             dead_letters=waiting.get((table, target, name), 0),
+            verified={
+                compared.generation: found
+                for compared, found in verified[table].items()
+                if (compared.collection, compared.target) == (name, target)
+            },
             now=now,
         )
 

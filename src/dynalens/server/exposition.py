@@ -30,6 +30,16 @@ _OF_A_COLLECTION: Sequence[tuple[str, str, Callable[[CollectionStatus], float]]]
     ("lag_seconds", "Age of the oldest change that may be unconfirmed.", lambda status: status.lag_seconds),
     ("stalled", "1 when nothing was polled, or what was read not confirmed, for 10 s.", lambda status: status.stalled),
     ("gap", "Gaps that no repair has closed.", lambda status: len(status.gaps)),
+    (
+        "verified_timestamp_seconds",
+        "When the newest verification ended; 0 without one.",
+        lambda status: status.verified_at,
+    ),
+    (
+        "verified_differences",
+        "Documents that it found to differ from the table and did not repair.",
+        lambda status: status.differences,
+    ),
     ("progress_ratio", "Share of the running scan that is done.", lambda status: status.progress),
 )
 

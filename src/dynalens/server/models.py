@@ -91,6 +91,11 @@ class TargetStatus(BaseModel):
     waiting: int = Field(description="Changes read and not yet confirmed, of the whole table.")
     dead_letters: int
     gaps: list[GapStatus]
+    verified_at: float = Field(
+        description="When the newest verification of this generation ended, of those that compared every document or"
+        " left differences; epoch seconds, 0 without one."
+    )
+    differences: int = Field(description="Documents that it found to differ from their items and did not repair.")
     error: ErrorDetail | None = Field(description="The last error, null when the last attempt went well.")
 
 

@@ -78,13 +78,14 @@ class Outcome:
             case "stale":
                 return replace(self, stale=self.stale.with_one_more(found.id, examples))
 
-    def as_json(self, *, repaired: int, items: int) -> str:
+    def as_json(self, *, generation: int, repaired: int, items: int) -> str:
         """Give what a request keeps of it as its outcome, with its progress.
 
         Args:
+            generation: Number of the generation that was compared.
             repaired: How many of the differences were mended.
             items: How many items the table has by DynamoDB's estimate; 0 where there is none.
         """
         done = self.scanned + self.walked
         progress = {"done": done, "total": max(2 * items, done) if items else None}
-        return json.dumps({**asdict(self), "repaired": repaired, "progress": progress})
+        return json.dumps({**asdict(self), "generation": generation, "repaired": repaired, "progress": progress})

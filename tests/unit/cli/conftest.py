@@ -31,6 +31,8 @@ ROW: dict[str, Any] = {
     "waiting": 0,
     "dead_letters": 0,
     "gaps": [],
+    "verified_at": 0.0,
+    "differences": 0,
     "error": None,
 }
 

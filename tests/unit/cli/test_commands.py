@@ -335,6 +335,18 @@ GAP = {"partition": "s1", "since": 0.0, "until": 1.0, "reason": "24 hours passed
             EXIT_ATTENTION,
             "donations in sql: changes from an unknown time to 19",
         ),
+        (
+            status_of({"differences": 3, "verified_at": 1_754_546_400.0}),
+            EXIT_ATTENTION,
+            "donations in sql: 3 documents differ from the table, found 2025-08-07 ",
+        ),
+        (
+            status_of({"differences": 1, "verified_at": 1_754_546_400.0}),
+            EXIT_ATTENTION,
+            "donations in sql: 1 document differs from the table, found ",
+        ),
+        (status_of({"differences": 1}), EXIT_ATTENTION, "dynalens verify donations --target sql --repair"),
+        (status_of({"differences": 0, "verified_at": 1_754_546_400.0}), EXIT_OK, "streaming"),
         (status_of({"dead_letters": 2}, dead_letters=3), EXIT_ATTENTION, "3 dead letters wait. See: dynalens dlq list"),
         (status_of({"dead_letters": 1}, dead_letters=1), EXIT_ATTENTION, "1 dead letter waits. See: dynalens dlq list"),
     ],

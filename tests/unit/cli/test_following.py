@@ -46,7 +46,7 @@ class Worker:
         return self.store.requests("Donations")
 
     def _save(self, request: Request, state: RequestState, outcome: Outcome) -> None:
-        told = outcome.as_json(repaired=self.repaired, items=1200) if request.kind == "verify" else "{}"
+        told = outcome.as_json(generation=1, repaired=self.repaired, items=1200) if request.kind == "verify" else "{}"
         failure = self.failure if state == "failed" else ""
         self.store.save_request(replace(request, state=state, outcome=told, error=failure))
 

@@ -31,7 +31,7 @@ def test_every_sample_follows_the_text_format_and_the_type_of_its_family() -> No
             sample = SAMPLE.fullmatch(line)
             assert sample, line
             assert sample[1] in described
-    assert len(described) == 24
+    assert len(described) == 26
 
 
 def test_gaps_and_phases_are_told_per_collection_and_target() -> None:
@@ -42,6 +42,18 @@ def test_gaps_and_phases_are_told_per_collection_and_target() -> None:
     assert f"dynalens_gap{{{place}}} 1" in said
     assert f'dynalens_phase{{{place},phase="gap"}} 1' in said
     assert f'dynalens_phase{{{place},phase="streaming"}} 0' in said
+
+
+def test_what_the_newest_verification_found_is_told_per_collection_and_target() -> None:
+    fakes = world(time.time())
+    [known] = fakes.requests.requests("Donations")
+    fakes.requests.save_request(replace(known, outcome=known.outcome.replace('"repaired": 1', '"repaired": 0')))
+    said = lines(fakes)
+    place = 'table="Donations",collection="donations",target='
+    assert f'dynalens_verified_timestamp_seconds{{{place}"sql"}} 1754550120' in said
+    assert f'dynalens_verified_differences{{{place}"sql"}} 1' in said
+    assert f'dynalens_verified_timestamp_seconds{{{place}"search"}} 0' in said
+    assert f'dynalens_verified_differences{{{place}"search"}} 0' in said
 
 
 def test_gaps_of_a_partition_are_told_as_the_range_that_holds_them_all() -> None:

@@ -66,6 +66,8 @@ _STATUS = {
             "waiting": 0,
             "dead_letters": 0,
             "gaps": [],
+            "verified_at": 1754546400.0,
+            "differences": 0,
             "error": None,
         }
     ],
@@ -229,6 +231,8 @@ def _target(status: CollectionStatus, documents: Mapping[str, Mapping[str, int]]
             )
             for gap in status.gaps
         ],
+        verified_at=status.verified_at,
+        differences=status.differences,
         error=ErrorDetail(code=status.error_code or "error", message=status.error_message, hint=status.error_hint)
         if failed
         else None,

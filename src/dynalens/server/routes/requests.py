@@ -46,6 +46,7 @@ _DONE = {
         "lost": {"count": 0, "examples": []},
         "extra": {"count": 0, "examples": []},
         "stale": {"count": 1, "examples": ["S:a@test.com|S:2019-08-07T07:26:56"]},
+        "generation": 1,
         "repaired": 1,
         "in_flight": 0,
         "unchecked": 0,
