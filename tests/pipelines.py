@@ -11,7 +11,7 @@ from dynalens.backfill import Scan, Wanted
 from dynalens.change import Change, Document, Typed, render
 from dynalens.config import CollectionConfig, dump_settings
 from dynalens.partition import START
-from dynalens.pipeline import SoleLeases, Table, TablePipeline
+from dynalens.pipeline import Background, SoleLeases, Table, TablePipeline
 from dynalens.position.sqlite import SqliteStore
 from dynalens.report import Report
 from dynalens.retry import RetryPolicy
@@ -74,6 +74,7 @@ class Bench:
     stream: str = "stream-1"
     read_at: float = 0.0
     """When an earlier process last read the stream; a moment ago by default."""
+    background: Background | None = None
 
     def pipeline(self) -> TablePipeline:
         """Make a pipeline, not yet started, as a new process would."""
@@ -89,6 +90,7 @@ class Bench:
                 items=0,
                 wanted={target.name: wanted for target in self.targets},
                 read_at={target.name: self.read_at or time.time() for target in self.targets},
+                background=self.background,
             ),
             stream=self.source,
             scans=self._scan,

@@ -38,10 +38,15 @@ class Request:
     asked_at: float = 0.0
     changed_at: float = 0.0
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing is done about it any more."""
+        return self.state in {"done", "failed"}
+
 
 def forgettable(requests: Sequence[Request]) -> list[Request]:
     """Give those of a table's requests, oldest first, that ended before the newest `KEPT_REQUESTS` which did."""
-    return [request for request in requests if request.state in {"done", "failed"}][:-KEPT_REQUESTS]
+    return [request for request in requests if request.has_ended][:-KEPT_REQUESTS]
 
 
 class RequestStore(Protocol):

@@ -435,6 +435,14 @@ def test_passwords_are_masked(url: str, shown: str) -> None:
             "4: source.scan_read_units: .inf is text. Write a number above 0, for example scan_read_units: 500.",
         ),
         (
+            MINIMAL + "source: {verify: {rate: 0}}\n",
+            "4: source.verify.rate: 0 is too small. Write a number above 0.",
+        ),
+        (
+            MINIMAL + "source: {verify: {every: 60}}\n",
+            "4: source.verify.every: 60 is a number. Write a whole number and s, m, h or d, for example every: 24h.",
+        ),
+        (
             MINIMAL + "source: {region: 5}\n",
             '4: source.region: 5 is a number. Write it in quotes: "5".',
         ),
@@ -1115,6 +1123,21 @@ def test_a_day_of_minutes_is_kept_or_as_many_buckets(every: str | None, keep: st
     assert MetricConfig.model_validate({"every": every, "keep": keep, "count": True}).keep_seconds == seconds
 
 
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("", None),
+        ("source: {verify: {}}\n", (86_400, 20.0, False)),
+        ("source: {verify: {every: 90m, rate: 0.5, repair: true}}\n", (5_400, 0.5, True)),
+    ],
+)
+def test_collections_are_compared_all_the_time_where_the_file_says_so(
+    tmp_path: Path, written: str, found: tuple[int, float, bool] | None
+) -> None:
+    verify = read(tmp_path, MINIMAL + written).source.verify
+    assert (verify and (verify.every.seconds, verify.rate, verify.repair)) == found
+
+
 # The schema and the documentation.
 
 
@@ -1151,7 +1174,7 @@ def test_every_example_of_the_page_is_a_working_file(tmp_path: Path) -> None:
     page = (DOCS / "configuration.md").read_text().partition("## `dashboards`")[0]
     examples = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     tables = [{collection.table for collection in read(tmp_path, text).collections.values()} for text in examples]
-    assert tables == [{"Donations"}, {"Donations"}, {"Shop"}, {"Donations"}]
+    assert tables == [{"Donations"}, {"Donations"}, {"Donations"}, {"Shop"}, {"Donations"}]
 
 
 def test_the_errors_of_the_page_are_those_that_are_printed(tmp_path: Path) -> None:

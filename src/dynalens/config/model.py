@@ -69,6 +69,39 @@ class Section(BaseModel):
             yield name, masked(value) if isinstance(value, str) else value
 
 
+class Duration(str):
+    """A span of time as the file has it: a whole number and its unit, such as `1m`."""
+
+    __slots__ = ()
+
+    _UNITS: ClassVar[dict[str, int]] = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+    @property
+    def seconds(self) -> int:
+        """Its length in seconds."""
+        return int(self[:-1]) * self._UNITS[self[-1]]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: type[Any], _handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Take text of this form and nothing else."""
+        return core_schema.no_info_after_validator_function(
+            cls, core_schema.str_schema(pattern="^[1-9][0-9]{0,8}[smhd]$")
+        )
+
+
+class VerifyConfig(Section):
+    """How collections are compared with their tables all the time."""
+
+    every: Duration = Field(default=Duration("24h"), examples=["24h"])
+    """How long after a collection was compared it is compared again: a number and `s`, `m`, `h` or `d`."""
+
+    rate: float = Field(default=20.0, gt=0, allow_inf_nan=False, examples=[20])
+    """Most documents a second that are compared of one table in one target."""
+
+    repair: bool = Field(default=False, examples=[True])
+    """Whether what differs is applied again."""
+
+
 class SourceConfig(Section):
     """Where the tables are."""
 
@@ -89,6 +122,9 @@ class SourceConfig(Section):
 
     repair: Literal["automatic", "manual"] = Field(default="automatic", examples=["automatic"])
     """What is done about a gap: a repair scans the table, by itself or once `dynalens rebuild` asks for it."""
+
+    verify: VerifyConfig | None = Field(default=None, examples=[{"every": "24h"}])
+    """How collections are compared with their tables all the time; without it they are once `dynalens verify` asks."""
 
 
 class TargetsConfig(Section):
@@ -127,26 +163,6 @@ class PublishConfig(Section):
         default_factory=dict, examples=[{"amount_sum": "amount"}]
     )
     """Names of the hash's fields, by value: `count`, `ATTRIBUTE_sum`, `ATTRIBUTE_avg` and so on."""
-
-
-class Duration(str):
-    """A span of time as the file has it: a whole number and its unit, such as `1m`."""
-
-    __slots__ = ()
-
-    _UNITS: ClassVar[dict[str, int]] = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-    @property
-    def seconds(self) -> int:
-        """Its length in seconds."""
-        return int(self[:-1]) * self._UNITS[self[-1]]
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, _source: type[Any], _handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Take text of this form and nothing else."""
-        return core_schema.no_info_after_validator_function(
-            cls, core_schema.str_schema(pattern="^[1-9][0-9]{0,8}[smhd]$")
-        )
 
 
 def _as_list(value: object) -> object:

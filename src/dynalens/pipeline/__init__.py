@@ -3,8 +3,9 @@
 What the runtimes use of it is named here.
 """
 
+from dynalens.pipeline.background import Background
 from dynalens.pipeline.leases import Leases, SoleLeases
 from dynalens.pipeline.reading import Table
 from dynalens.pipeline.table import TablePipeline
 
-__all__ = ["Leases", "SoleLeases", "Table", "TablePipeline"]
+__all__ = ["Background", "Leases", "SoleLeases", "Table", "TablePipeline"]

@@ -11,6 +11,7 @@ from dynalens.backfill import Scan, Wanted, is_gone, is_listed, unneeded
 from dynalens.change import KeySchema
 from dynalens.errors import StaleLeaseError
 from dynalens.partition import START, Partition, Position
+from dynalens.pipeline.background import Background
 from dynalens.pipeline.delivery import Cursor
 from dynalens.pipeline.generations import DetachedError
 from dynalens.pipeline.leases import Leases
@@ -24,7 +25,8 @@ class Table:
 
     `stream` names its stream, `items` is DynamoDB's estimate of how many there are, about six hours old; `wanted`
     names the collections with their settings, by target name; `repairs` says whether a gap is repaired by itself;
-    `read_at` tells when an earlier process last read the stream for each target, in epoch seconds.
+    `read_at` tells when an earlier process last read the stream for each target, in epoch seconds; `background` says
+    how it is compared with its collections all the time, None that it is not.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Table:
     wanted: Mapping[str, Sequence[Wanted]]
     repairs: bool = True
     read_at: Mapping[str, float] = field(default_factory=dict)
+    background: Background | None = None
 
 
 class Partitions(Protocol):

@@ -1,4 +1,4 @@
-"""Verifications of one target, asked for by somebody: compared in a thread of their own, repaired by the lane.
+"""Verifications of one target, whoever asked for them: compared in a thread of their own, repaired by the lane.
 
 A repair of single documents writes what the table holds at an epoch R of its own: R is drawn, then every live shard
 draws above it, and only then are the items read, strongly consistently. So whatever was under way from before loses to
@@ -17,6 +17,7 @@ from typing import Protocol
 from dynalens import clock
 from dynalens.change import Change, Typed, render
 from dynalens.errors import DynalensError
+from dynalens.pipeline.background import Schedule, is_background
 from dynalens.pipeline.generations import Fed
 from dynalens.pipeline.reading import Table
 from dynalens.pipeline.redrive import Fetch
@@ -88,7 +89,15 @@ class Verifier:
         self._requests = requests
         self._reader = reader
         self._lane = lane
+        self._schedule = Schedule(
+            table.background,
+            table=table.name,
+            target=target.name,
+            requests=requests,
+            is_served=lambda collection: lane.served(collection) is not None,
+        )
         self._thread: threading.Thread | None = None
+        self._running: Request | None = None
         self._stop = threading.Event()
         self._asked = True
         self.repairs: list[Repair] = []
@@ -105,32 +114,45 @@ class Verifier:
         """Wait for what runs to end; say whether it did."""
         if self._thread is not None:
             self._thread.join(timeout)
-        return self._thread is None or not self._thread.is_alive()
+        return not self._is_alive()
 
     def hear(self) -> None:
-        """Hear that something may have been asked for."""
+        """Hear that something may have been asked for: one that runs in the background gives way to it."""
         self._asked = True
+        if self._is_alive() and self._running and is_background(self._running):
+            first = next(iter(self._not_ended()), None)
+            if first is not None and not is_background(first):
+                self._stop.set()
 
     def run(self) -> None:
         """Begin the next verification, unless one runs. What a worker that is gone left running is begun again.
 
-        The store is read only after `hear`, and when one has ended: others may wait behind it.
+        The store is read only after `hear`, and when one has ended: others may wait behind it. Those of the background
+        are asked for here, too, and come last.
         """
-        if not self._asked or (self._thread is not None and self._thread.is_alive()):
+        self._schedule.ask()
+        if not self._asked or self._is_alive():
             return
+        self._running = next(iter(self._not_ended()), None)
+        self._asked = self._running is not None
+        if self._running is not None:
+            self._stop = threading.Event()
+            self._thread = threading.Thread(
+                target=self._verify, args=(self._running, self._stop), name="verify", daemon=True
+            )
+            self._thread.start()
+
+    def _is_alive(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def _not_ended(self) -> list[Request]:
+        """List what is to be done, in that order."""
         asked = [
             request
             for request in self._requests.requests(self._table.name)
-            if (request.kind, request.target) == ("verify", self._target.name)
-            and request.state in {"waiting", "running"}
+            if (request.kind, request.target) == ("verify", self._target.name) and not request.has_ended
         ]
-        self._asked = bool(asked)
-        if asked:
-            self._stop = threading.Event()
-            self._thread = threading.Thread(
-                target=self._verify, args=(asked[0], self._stop), name="verify", daemon=True
-            )
-            self._thread.start()
+        return sorted(asked, key=is_background)
 
     def _verify(self, request: Request, stop: threading.Event) -> None:
         run = _Run(request, self._requests, self._table.items)

@@ -17,7 +17,7 @@ from dynalens.backfill import Scan, Wanted
 from dynalens.config import CollectionConfig, Config, SourceConfig, dump_settings, fingerprint
 from dynalens.dead_letter import DeadLetterStore
 from dynalens.errors import DynalensError
-from dynalens.pipeline import Leases, Table, TablePipeline
+from dynalens.pipeline import Background, Leases, Table, TablePipeline
 from dynalens.position import PositionStore
 from dynalens.report import Report, ReportReader
 from dynalens.request import RequestStore
@@ -67,6 +67,24 @@ def collections_by_table(config: Config) -> dict[str, dict[str, CollectionConfig
     for name, collection in config.collections.items():
         tables.setdefault(collection.table, {})[name] = collection
     return tables
+
+
+def background(
+    source: SourceConfig, collections: Mapping[str, CollectionConfig], targets: Iterable[str]
+) -> Background | None:
+    """Say how the collections of a table are compared with it all the time; None where they are not."""
+    if source.verify is None:
+        return None
+    return Background(
+        every_seconds=source.verify.every.seconds,
+        rate=source.verify.rate,
+        repair=source.verify.repair,
+        # Of a collection without metrics nothing is kept there.
+        collections={
+            target: [name for name, collection in collections.items() if collection.metrics or target != "metrics"]
+            for target in targets
+        },
+    )
 
 
 class TableWorker:
@@ -190,6 +208,7 @@ class TableWorker:
                 },
                 repairs=parts.source.repair == "automatic",
                 read_at=self._read_at,
+                background=background(parts.source, self._collections, [target.name for target in parts.targets]),
             ),
             stream=StreamSource(parts.aws, info, stop=self._stop),
             scans=lambda scan: self._scan(info, scan),
