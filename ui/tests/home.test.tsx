@@ -65,6 +65,18 @@ it("counts documents where a target counts them", () => {
   expect(documentsOf(counted, "users")).toBeNull();
 });
 
+it("names what a verification found to differ, and how it is repaired", () => {
+  const [trouble] = troublesOf(status(target({ differences: 3 })));
+  expect(trouble).toEqual(
+    expect.objectContaining({
+      what: "3 documents of donations in sql differ from the table",
+      command: "dynalens verify donations --target sql --repair",
+    }),
+  );
+  expect(troublesOf(status(target({ differences: 1 })))[0]?.what).toContain("1 document of");
+  expect(troublesOf(status(target({ differences: 0 })))).toEqual([]);
+});
+
 it("names errors and dead letters with what to do", () => {
   const error = { code: "target", message: "ClickHouse is away.", hint: "Start it." };
   const troubles = troublesOf({ ...status(target({ error })), dead_letters: 2 });

@@ -47,14 +47,30 @@ export function troublesOf(status: Status): Trouble[] {
   const errors = status.collections.flatMap(({ collection, target, error }) =>
     error ? [{ what: `${collection} in ${target}: ${error.message}`, why: error.hint }] : [],
   );
-  if (status.dead_letters === 0) return errors;
-  const letters = {
-    what: `${formatNumber(status.dead_letters)} dead letters wait`,
-    why: "A target could not hold these changes. Everything else is complete.",
-    command: "dynalens dlq list",
-  };
-  return [...errors, letters];
+  return [...errors, ...differencesIn(status), ...lettersIn(status)];
 }
+
+const differencesIn = (status: Status): Trouble[] =>
+  status.collections
+    .filter(({ differences }) => differences > 0)
+    .map(({ collection, target, differences }) => ({
+      what: `${formatNumber(differences)} ${differences === 1 ? "document" : "documents"} of ${collection} in ${target} ${
+        differences === 1 ? "differs" : "differ"
+      } from the table`,
+      why: "The last verification found this and left it as it was.",
+      command: `dynalens verify ${collection} --target ${target} --repair`,
+    }));
+
+const lettersIn = ({ dead_letters }: Status): Trouble[] =>
+  dead_letters === 0
+    ? []
+    : [
+        {
+          what: `${formatNumber(dead_letters)} dead letters wait`,
+          why: "A target could not hold these changes. Everything else is complete.",
+          command: "dynalens dlq list",
+        },
+      ];
 
 const targetsOf = (status: Status, collection: string): TargetStatus[] =>
   status.collections.filter((one) => one.collection === collection);
