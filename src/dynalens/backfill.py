@@ -263,14 +263,19 @@ def _is_late(shard: Partition, situation: Situation) -> bool:
 def is_late(
     shard: Partition, shards: Sequence[Partition], stored: Mapping[str, PartitionState], memory: Memory
 ) -> bool:
-    """Say whether a child of a shard was begun while the list of shards did not show the shard itself.
+    """Say whether one that came from a shard was begun while the list of shards did not show all that lie between.
 
-    Its changes are older than the child's, and would have higher versions.
+    Its changes are older than those of the other one, and would have higher versions.
     """
     held = stored.get(shard.id)
     drained = memory.marks.get(shard.id, NO_MARK).position.ended or (held is not None and held.position.ended)
     # Drawn for and not drained: whoever was to leave it out died over it.
-    return not drained and any(shard.id in other.parents and other.id in stored for other in shards)
+    return not drained and _is_begun_below(shard, shards, stored)
+
+
+def _is_begun_below(shard: Partition, shards: Sequence[Partition], stored: Mapping[str, PartitionState]) -> bool:
+    children = [other for other in shards if shard.id in other.parents]
+    return any(child.id in stored or _is_begun_below(child, shards, stored) for child in children)
 
 
 def _other_streams(situation: Situation) -> list[str]:

@@ -284,6 +284,25 @@ def test_a_shard_listed_late_is_left_out_by_whoever_comes_after_the_one_that_die
     assert max(shared.copies()) > 1
 
 
+def test_a_shard_listed_late_is_left_out_though_the_one_before_it_is_not_drained(shared: Shared) -> None:
+    """Left out with it is the one before it: read now, it would bring back states that were replaced since."""
+    worker = begun(shared)
+    shared.put("s1", "a", 1)
+    shared.source.end("s1")
+    shared.source.add_shard("late", parents=["s1"])
+    shared.put("late", "a", 2)
+    shared.source.end("late")
+    shared.source.add_shard("child", parents=["late"])
+    worker.discover()
+    worker.pipeline._shards = [shard for shard in worker.pipeline.shards() if shard.id != "late"]
+    worker.attach()
+    assert "child" in worker.attachment.reading.cursors
+    shared.put("child", "a", 3)
+    settle(shared.worker("w1").attach())
+    assert shared.is_equal()
+    assert (shared.copies(), shared.gaps()) == ({1: "dropped", 2: "live"}, [])
+
+
 def test_several_losses_at_once_are_answered_by_one_generation(shared: Shared) -> None:
     worker = begun(shared)
     loses(shared, "s1", "s2")
