@@ -11,6 +11,7 @@ from pathlib import Path
 from dynalens import clock
 from dynalens.backfill import Wanted
 from dynalens.config import CollectionConfig, dump_settings
+from dynalens.dead_letter import DeadLetterStore
 from dynalens.errors import DynalensError, TrimmedError
 from dynalens.partition import Partition
 from dynalens.pipeline import Table, TablePipeline
@@ -105,6 +106,9 @@ class Shared:
     def is_equal(self) -> bool:
         return self.target.documents("donations") == self.source.documents()
 
+    def letters(self, owner: str) -> DeadLetterStore:
+        return SqliteStore(self.folder / f"{owner}.db")
+
     def worker(self, name: str = "w0", **leases: object) -> Stepped:
         """Make a worker that has listed the shards and is not attached yet."""
         return Stepped(self, HandedOut(name, self.store, **leases))  # type: ignore[arg-type]
@@ -135,7 +139,7 @@ class Stepped:
             leases=leases,
             other_reports=lambda _target: [],
             reader=lambda _stop: MemoryTable(source),
-            dead_letters=SqliteStore(shared.folder / f"{leases.owner}.db"),
+            dead_letters=shared.letters(leases.owner),
             fetch=source.item,
             segments=1,
             retries=IMPATIENT,
@@ -158,13 +162,18 @@ class Stepped:
 
     def work(self) -> None:
         """Read one page of every partition and apply them."""
+        self.read()
+        with self.pipeline._feed.lock:
+            deliveries = list(self.lane._queue.take())
+        if deliveries:
+            self.lane._apply(deliveries)
+
+    def read(self) -> None:
+        """Read one page of every partition, to be applied later."""
         with self.pipeline._feed.lock:
             for cursor in list(self.attachment.reading.cursors.values()):
                 if not cursor.position.ended:
                     self._read(cursor)
-            deliveries = list(self.lane._queue.take())
-        if deliveries:
-            self.lane._apply(deliveries)
 
     def _read(self, cursor: Cursor) -> None:
         source = self.pipeline._sources.get(cursor.partition.id, self._shared.source)
@@ -183,11 +192,15 @@ class Stepped:
         """Do what a lane does between two batches; a failure drops all that is in memory, and it attaches again."""
         try:
             self.work()
-            if self.lane._lost:
-                raise TrimmedError("changes were lost")
-            self.lane._tend()
+            self.tend()
         except DynalensError:
             self.attach()
+
+    def tend(self) -> None:
+        """Do what a lane does besides applying; changes that were found to be lost end its attachment."""
+        if self.lane._lost:
+            raise TrimmedError("changes were lost")
+        self.lane._tend()
 
 
 def settle(*workers: Stepped, rounds: int = 12) -> None:
