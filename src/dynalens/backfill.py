@@ -270,12 +270,13 @@ def is_late(
     held = stored.get(shard.id)
     drained = memory.marks.get(shard.id, NO_MARK).position.ended or (held is not None and held.position.ended)
     # Drawn for and not drained: whoever was to leave it out died over it.
-    return not drained and _is_begun_below(shard, shards, stored)
+    # A store that was taken back does not know what was begun since; then the target's marks do.
+    return not drained and _is_begun_below(shard, shards, stored.keys() | memory.marks.keys())
 
 
-def _is_begun_below(shard: Partition, shards: Sequence[Partition], stored: Mapping[str, PartitionState]) -> bool:
+def _is_begun_below(shard: Partition, shards: Sequence[Partition], begun: Collection[str]) -> bool:
     children = [other for other in shards if shard.id in other.parents]
-    return any(child.id in stored or _is_begun_below(child, shards, stored) for child in children)
+    return any(child.id in begun or _is_begun_below(child, shards, begun) for child in children)
 
 
 def _other_streams(situation: Situation) -> list[str]:

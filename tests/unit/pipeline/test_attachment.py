@@ -303,6 +303,22 @@ def test_a_shard_listed_late_is_left_out_though_the_one_before_it_is_not_drained
     assert (shared.copies(), shared.gaps()) == ({1: "dropped", 2: "live"}, [])
 
 
+def test_a_shard_listed_late_is_left_out_though_the_store_has_forgotten_its_child(shared: Shared) -> None:
+    shared.source.add_shard("late")
+    shared.put("late", "a", 1)
+    shared.source.end("late")
+    shared.source.add_shard("child", parents=["late"])
+    shared.put("child", "a", 2)
+    worker = shared.worker()
+    worker.pipeline._shards = [shard for shard in worker.pipeline.shards() if shard.id != "late"]
+    settle(worker.attach())
+    assert shared.is_equal()
+    shared.store.restore(Held())
+    settle(shared.worker("w1").attach())
+    assert shared.is_equal()
+    assert shared.gaps() == []
+
+
 def test_several_losses_at_once_are_answered_by_one_generation(shared: Shared) -> None:
     worker = begun(shared)
     loses(shared, "s1", "s2")
