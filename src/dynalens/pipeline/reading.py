@@ -211,6 +211,7 @@ class Reading:
 
     def abandon(self, shard: Partition) -> None:
         """Call a shard drained that is not to be read."""
+        self._end_parents(shard)
         self.leases.take(shard)
         draw = self.store.draw(
             self.table.name, shard.id, self.target.name, owner=self.leases.owner, remembered=self.memory.epoch
@@ -218,6 +219,13 @@ class Reading:
         position = replace(draw.position, ended=True)
         self.target.mark(self.table.name, {shard.id: Mark(draw.epoch, position)})
         self.store.commit(self.table.name, self.target.name, [Commit(shard.id, draw.epoch, position)])
+
+    def _end_parents(self, shard: Partition) -> None:
+        """Tell a store that was taken back which parents are drained: it lets nobody draw for their child before."""
+        stored = self.stored()
+        held = [stored[parent].partition for parent in shard.parents if parent in stored]
+        drained = [parent for parent in held if self.memory.marks.get(parent.id, NO_MARK).position.ended]
+        self.draw([parent for parent in drained if not stored[parent.id].position.ended], stored)
 
     def forget_gone(self) -> None:
         """Forget positions of drained shards that the stream no longer lists, and of scans that were given up."""

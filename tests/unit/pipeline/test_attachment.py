@@ -319,6 +319,27 @@ def test_a_shard_listed_late_is_left_out_though_the_store_has_forgotten_its_chil
     assert shared.gaps() == []
 
 
+def test_a_shard_listed_late_is_left_out_though_the_store_has_forgotten_the_end_of_its_parent(shared: Shared) -> None:
+    """Whoever was to say it again died over it: the parent is drawn for, and only the target knows that it is drained."""
+    shared.source.end("s1")
+    shared.source.add_shard("late", parents=["s1"])
+    shared.put("late", "a", 1)
+    shared.source.end("late")
+    shared.source.add_shard("child", parents=["late"])
+    shared.put("child", "a", 2)
+    worker, second = shared.worker(), shared.worker("w1")
+    for unaware in (worker, second):
+        unaware.pipeline._shards = [shard for shard in unaware.pipeline.shards() if shard.id != "late"]
+    settle(worker.attach())
+    assert shared.is_equal()
+    shared.store.restore(Held())
+    with armed(failpoint.AFTER_DRAW, break_here), pytest.raises(TargetError):
+        second.attach()
+    settle(shared.worker("w2").attach())
+    assert shared.is_equal()
+    assert shared.gaps() == []
+
+
 def test_several_losses_at_once_are_answered_by_one_generation(shared: Shared) -> None:
     worker = begun(shared)
     loses(shared, "s1", "s2")
