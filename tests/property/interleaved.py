@@ -259,13 +259,18 @@ class World:
     # The end.
 
     def settle(self) -> None:
-        """Let a process that is alone end all that was begun; then the target holds what the table does."""
-        self.kill_all()
+        """Let a process that is alone end all that was begun; then the target holds what the table does.
+
+        The call that each of the others stands before lands when that is done: it was under way all the time.
+        """
         self.hidden.clear()
         self.source.page_size = 100
-        self.start(0)
-        last = self.workers[0]
+        late, last = dict(self.workers), Worker("last", self, pages=1, slots=range(SLOTS), leads=True)
+        self.workers[len(late)] = last
         self._await_end(last)
+        for worker in late.values():
+            worker.runner.run(1)
+            worker.runner.kill()
         # Whoever reads a shard no more does not show it before that shard is written to.
         for key in KEYS:
             self.put(key)

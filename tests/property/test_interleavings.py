@@ -233,7 +233,7 @@ def schedules(kinds: Collection[int], least: int) -> st.SearchStrategy[list[Step
     return moves.map(lambda drawn: [step for move in drawn for step in move])
 
 
-KINDS = st.sets(st.sampled_from(range(len(HAPPENS))), max_size=4)
+KINDS = st.sets(st.sampled_from(range(len(HAPPENS))), min_size=2, max_size=5)
 """A few kinds of trouble at a time: all of them at once hide each other."""
 SCHEDULES = st.tuples(KINDS, st.integers(0, 20)).flatmap(lambda drawn: schedules(*drawn))
 
