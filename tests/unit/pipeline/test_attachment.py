@@ -320,7 +320,7 @@ def test_a_shard_listed_late_is_left_out_though_the_store_has_forgotten_its_chil
 
 
 def test_a_shard_listed_late_is_left_out_though_the_store_has_forgotten_the_end_of_its_parent(shared: Shared) -> None:
-    """Whoever was to say it again died over it: the parent is drawn for, and only the target knows that it is drained."""
+    """Whoever was to say it again died over it: only the target knows that the parent is drained."""
     shared.source.end("s1")
     shared.source.add_shard("late", parents=["s1"])
     shared.put("late", "a", 1)
