@@ -286,7 +286,7 @@ def test_every_interleaving_ends_with_what_the_table_holds(schedule: list[Step],
 
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
-@settings(SEARCH, max_examples=100_000)
+@settings(SEARCH, max_examples=50_000)
 @given(schedule=SCHEDULES, shape=SHAPES)
 def test_a_long_search_finds_no_interleaving_that_ends_otherwise(schedule: list[Step], shape: Shape) -> None:
     run(schedule, shape)
