@@ -36,10 +36,13 @@ CONSOLE := .cache/console/.built-$(call digest,docs/openapi.json $(sort $(filter
 demo: $(INSTALLED) $(CONSOLE)
 	@$(BIN)/dynalens demo $(ARGS)
 
-# Tests wait for servers more than they compute, and each worker has servers of its own: more than four would only crowd.
+# Tests wait for servers more than they compute, so that three share two cores well; each has servers of its own, and more
+# than four would only crowd.
+WORKERS := $(shell $(PYTHON) -c "import os; print(min(4, max(3, os.cpu_count() or 1)))")
+
 test: lint $(SERVICES) $(CONSOLE) browser
 	cd ui && $(NPM) run --silent test
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 # Every fault of the matrix from SEEDS seeds (20), PROCESSES at once (2), for HOURS at most; ONLY=05,sql runs some.
 soak: $(INSTALLED) $(SERVICES)

@@ -133,12 +133,13 @@ class Situation:
         )
 
     def newest_number(self) -> int:
-        """Give the highest number of a generation of any collection.
+        """Give the highest number of a generation of any collection, in the store or in the target.
 
         One whose scan has not begun counts as well: it is fed already, and a late write to it may be one whose delete
-        is among what was lost.
+        is among what was lost. So does one that the store has forgotten: a worker that feeds it will record it again.
         """
-        return max((copy.number for copy in self.copies), default=0)
+        held = (held.number for held in self.memory.generations)
+        return max((*(copy.number for copy in self.copies), *held), default=0)
 
 
 def losses(situation: Situation, *, leads: bool = True, holds: Callable[[str], bool] = lambda _partition: True) -> Loss:

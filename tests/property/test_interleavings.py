@@ -278,7 +278,8 @@ def quiet() -> Iterator[None]:
 SEARCH = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
-@settings(SEARCH, max_examples=500)
+# The same ones each time, so that a red run is the change's own doing; the soak searches on.
+@settings(SEARCH, max_examples=500, derandomize=True, database=None)
 @given(schedule=SCHEDULES, shape=SHAPES)
 def test_every_interleaving_ends_with_what_the_table_holds(schedule: list[Step], shape: Shape) -> None:
     run(schedule, shape)

@@ -67,15 +67,22 @@ class Attachment:
         self._led = self.reading.leases.leads()
         situation = self._situation(stored, lost, read_at)
         self._require_this_stream(situation.copies)
+        self._require_a_store_that_knows(known)
         self._decide(situation)
         self.decided = True
         self._draw_for_shards()
         # Read after the draws: whoever drew above a generation's barrier knows of it.
         self._read_generations()
+        self._require_a_store_that_knows(known)
         self.generations.open(leads=self._led, held=self.reading.memory.generations)
         if self._led:
             self.lead.resume()
         self.attached = True
+
+    def _require_a_store_that_knows(self, known: Sequence[Copy]) -> None:
+        """Begin again where the store has forgotten meanwhile what it was reminded of: nothing would be fed."""
+        if self.lead.forgotten(known):
+            raise DetachedError("the position store was emptied or taken back meanwhile")
 
     def _tell_of_older_store(self) -> None:
         """Say so when the target remembers an epoch that the store never drew: a restored or replaced store."""

@@ -43,12 +43,15 @@ class Lead:
 
     def remind(self, known: Sequence[Copy]) -> None:
         """Record generations that this worker feeds and the store has forgotten: it was deleted, or taken back."""
-        recorded = self.store.copies(self.table, self.target.name)
-        newest = {copy.collection: copy.number for copy in sorted(recorded, key=lambda copy: copy.number)}
-        forgotten = [copy for copy in known if copy.number > newest.get(copy.collection, 0)]
-        if forgotten:
+        if forgotten := self.forgotten(known):
             log.error("the position store has forgotten generations of %s: they are recorded again", self.table)
             self.store.record(self.table, self.target.name, forgotten)
+
+    def forgotten(self, known: Sequence[Copy]) -> list[Copy]:
+        """Give those of the generations known that the store has no record of, nor of any later one."""
+        recorded = self.store.copies(self.table, self.target.name)
+        newest = {copy.collection: copy.number for copy in sorted(recorded, key=lambda copy: copy.number)}
+        return [copy for copy in known if copy.number > newest.get(copy.collection, 0)]
 
     def decide(self, situation: Situation, loss: Loss) -> None:
         """Record what was lost and the generations that are wanted, before an epoch is drawn under that list."""

@@ -106,6 +106,24 @@ def test_whoever_reads_an_emptied_store_goes_on_feeding_what_it_fed(shared: Shar
     assert (shared.copies(), shared.gaps()) == ({1: "live"}, [])
 
 
+def test_whoever_attaches_while_the_store_is_emptied_begins_again(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has reminded the store already: what it reads now would go to no generation."""
+    worker = begun(shared)
+    worker.leases.leading = False
+    empty = at_hit(1, lambda: shared.store.restore(Held()))
+    with monkeypatch.context() as patched:
+        patched.setattr(shared.target, "recall", partial(_call, empty, shared.target.recall))
+        with pytest.raises(DetachedError, match="emptied"):
+            worker.attach()
+    worker.leases.leading = True
+    shared.put("s1", "new")
+    settle(worker.attach())
+    assert shared.is_equal()
+    assert (shared.copies(), shared.gaps()) == ({1: "live"}, [])
+
+
 def test_a_batch_that_was_marked_and_not_committed_is_not_replayed(shared: Shared) -> None:
     assert times_written(shared, broken_at=failpoint.AFTER_MARK) == 1
 
