@@ -20,7 +20,7 @@ from dynalens.target.sql import SqlTarget, open_sql
 from dynalens.target.sql import inserts as inserts_module
 from dynalens.target.sql.engine import quoted
 from tests.contract.implementations import COLLECTIONS, TABLE
-from tests.contract.writing import SECOND, put
+from tests.contract.writing import FIRST, SECOND, put
 from tests.integration.sql_reading import open_served, rows
 from tests.integration.sql_writer import BATCH, attributes
 
@@ -75,6 +75,20 @@ def test_a_definition_that_the_disk_cut_off_is_a_loss_and_no_end(tmp_path: Path,
     remembered = target.recall(TABLE)
     target.close()
     assert not remembered.marks or not remembered.generations
+
+
+def test_a_definition_that_the_disk_cut_off_under_a_running_engine_is_a_loss(target: SqlTarget, tmp_path: Path) -> None:
+    target.apply([put("a", version(1, 1))])
+    [definition] = tmp_path.rglob("donations%401.sql")
+    definition.write_bytes(b"")
+    asks_for_a_column = put("b", version(1, 2), attributes={"city": {"S": "Wien"}})
+    with pytest.raises(TargetError, match="Empty query"):
+        target.apply([asks_for_a_column])
+    assert not target.recall(TABLE).generations
+    target.create(FIRST, COLLECTIONS["donations"])
+    target.serve(FIRST)
+    target.apply([asks_for_a_column])
+    assert rows(target, "SELECT id FROM donations") == [["b"]]
 
 
 def test_documents_that_are_lost_are_owned_up_to(tmp_path: Path) -> None:

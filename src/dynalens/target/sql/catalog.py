@@ -8,6 +8,7 @@ in one atomic step of the engine and is read back from it, so a process may be k
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -27,7 +28,11 @@ from dynalens.target.sql.schema import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from clickhouse_connect.driver.client import Client
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +146,20 @@ class Catalog:
             self._client.command(f"DROP TABLE IF EXISTS {table_name(generation)}")
             self.builds = {held: build for held, build in self.builds.items() if held != generation}
 
+    def drop_undefined(self, folder: Path) -> None:
+        """Drop generations whose definition a full disk has cut off: no column can be added, and no start reads it.
+
+        The engine calls a definition written that is not. What is dropped is missed, and built anew.
+
+        Args:
+            folder: Where the engine keeps its data.
+        """
+        for name, path in rows(self._client, _DEFINITIONS):
+            generation = read_generation(name)
+            if generation is not None and not (folder / path).stat().st_size:
+                log.error("the definition of %s is empty: what it held is lost, and built anew", generation)
+                self.drop(generation)
+
     def make_room(self, generation: Generation, documents: Iterable[Document]) -> None:
         """Add the columns that these documents ask for, before they are inserted; readers see them from then on."""
         with self._changing():
@@ -175,6 +194,7 @@ class Catalog:
 
 _VIEWS = f"SELECT name, comment FROM system.tables WHERE database = {literal(VIEWS)}"  # noqa: S608 - own names
 _TABLES = f"SELECT name, comment FROM system.tables WHERE database = {literal(TABLES)}"  # noqa: S608 - own names
+_DEFINITIONS = f"SELECT name, metadata_path FROM system.tables WHERE database = {literal(TABLES)}"  # noqa: S608 - own
 _COLUMNS = (
     f"SELECT table, name, type, comment FROM system.columns"  # noqa: S608 - own names
     f" WHERE database = {literal(TABLES)} AND comment != '' ORDER BY table, position"

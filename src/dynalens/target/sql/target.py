@@ -61,6 +61,7 @@ class SqlTarget:
             opened.callback(self._tidier.close)
             with _translated("open"):
                 self._catalog = Catalog(self._client)
+                self._folder = folder
                 self._inserts = Inserts(self._client, folder)
                 self._remembered = Remembered(self._client, self._inserts)
                 self._own_up()
@@ -82,6 +83,7 @@ class SqlTarget:
     def recall(self, table: str) -> Memory:
         """Read what the target remembers of a table."""
         with self._writer("recall"):
+            self._catalog.drop_undefined(self._folder)
             generations = frozenset(held for held, build in self._catalog.builds.items() if build.table == table)
             return Memory(self._remembered.epoch(table), self._remembered.marks(table), generations)
 
