@@ -349,6 +349,12 @@ def _is_scanned(copy: Copy, situation: Situation) -> bool:
     return any(marks.get(segment, NO_MARK).position != START for segment in _segments([copy]))
 
 
+def forgotten(known: Iterable[Copy], recorded: Iterable[Copy]) -> list[Copy]:
+    """Give those of the generations known of which a store has no record, nor of any later one of their collection."""
+    newest = {copy.collection: copy.number for copy in sorted(recorded, key=lambda copy: copy.number)}
+    return [copy for copy in known if copy.number > newest.get(copy.collection, 0)]
+
+
 def is_above(copy: Copy, gaps: Iterable[Gap]) -> bool:
     """Say whether a generation was begun after all of these gaps, so that it lacks nothing."""
     return all(copy.number > gap.generation for gap in gaps)

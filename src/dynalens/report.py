@@ -88,15 +88,19 @@ def merged(reports: Iterable[Report], now: float) -> list[Report]:
     ]
 
 
+def silent(owners: Iterable[str], reports: Iterable[Report]) -> set[str]:
+    """Give the owners that say nothing: whoever holds a shard and is silent may be behind with it."""
+    return set(owners) - {report.worker for report in reports}
+
+
 def _newest(group: Sequence[Report]) -> Sequence[Report]:
     return [max(group, key=lambda report: report.written_at)]
 
 
 def _together(group: Sequence[Report]) -> Report:
     first = group[0]
-    # Whoever holds a shard and says nothing may be behind with it.
-    silent = {owner for report in group for owner in report.owners} - {report.worker for report in group}
-    caught_up = not silent and all(report.caught_up for report in group)
+    owners = {owner for report in group for owner in report.owners}
+    caught_up = not silent(owners, group) and all(report.caught_up for report in group)
     if len(group) == 1:
         return replace(first, caught_up=caught_up)
     failed = next((report for report in group if report.error_code), first)
@@ -117,7 +121,7 @@ def _together(group: Sequence[Report]) -> Report:
         scanned=sum(report.scanned for report in group),
         scan_total=max(report.scan_total for report in group),
         confirmed=sum(report.confirmed for report in group),
-        owners=sorted({owner for report in group for owner in report.owners}),
+        owners=sorted(owners),
         error_code=failed.error_code,
         error_message=failed.error_message,
         error_hint=failed.error_hint,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dynalens import clock
-from dynalens.backfill import Loss, Situation, is_gone, is_late, losses
+from dynalens.backfill import Loss, Situation, forgotten, is_gone, is_late, losses
 from dynalens.partition import START, Partition
 from dynalens.pipeline.generations import DetachedError, Generations
 from dynalens.pipeline.lead import Lead
@@ -67,22 +67,17 @@ class Attachment:
         self._led = self.reading.leases.leads()
         situation = self._situation(stored, lost, read_at)
         self._require_this_stream(situation.copies)
-        self._require_a_store_that_knows(known)
+        if forgotten(known, situation.copies):
+            raise DetachedError("the position store was emptied or taken back meanwhile")
         self._decide(situation)
         self.decided = True
         self._draw_for_shards()
         # Read after the draws: whoever drew above a generation's barrier knows of it.
-        self._read_generations()
-        self._require_a_store_that_knows(known)
+        self._read_generations(known)
         self.generations.open(leads=self._led, held=self.reading.memory.generations)
         if self._led:
             self.lead.resume()
         self.attached = True
-
-    def _require_a_store_that_knows(self, known: Sequence[Copy]) -> None:
-        """Begin again where the store has forgotten meanwhile what it was reminded of: nothing would be fed."""
-        if self.lead.forgotten(known):
-            raise DetachedError("the position store was emptied or taken back meanwhile")
 
     def _tell_of_older_store(self) -> None:
         """Say so when the target remembers an epoch that the store never drew: a restored or replaced store."""
@@ -166,14 +161,14 @@ class Attachment:
         if self._led and self.lead.must_decide(self._situation(self.reading.stored(), (), clock.now())):
             raise DetachedError("a generation is wanted")
 
-    def _read_generations(self) -> None:
+    def _read_generations(self, known: Sequence[Copy] = ()) -> None:
         """Learn which generations are fed.
 
         Raises:
             DetachedError: They are not to be fed from this stream, or not under the epochs drawn: whoever drew before a
                 barrier was set counts as one that does not know of the generation, though it may.
         """
-        self.generations.read()
+        self.generations.read(known)
         copies = self.generations.copies()
         self._require_this_stream(copies)
         barrier = max((copy.barrier for copy in copies), default=0)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from dynalens.backfill import forgotten
 from dynalens.change import Change
 from dynalens.config import CollectionConfig, load_settings
 from dynalens.errors import DynalensError
@@ -53,14 +54,17 @@ class Generations:
     fed: dict[str, Fed] = field(default_factory=dict)
     _routes: tuple[Route, ...] = ()
 
-    def read(self) -> None:
+    def read(self, known: Sequence[Copy] = ()) -> None:
         """Read them. Whoever has drawn an epoch before knows all that were recorded before that.
+
+        Args:
+            known: Those that this worker fed before, where it has read none yet.
 
         Raises:
             DetachedError: The store has forgotten one that is fed; what is known of it stays, to remind the store.
         """
         revision, copies = self.store.revision(self.table), self.store.copies(self.table, self.target.name)
-        if self.fed.keys() - {str(Generation(copy.collection, copy.number)) for copy in copies}:
+        if forgotten(known or self.copies(), copies):
             raise DetachedError(f"the position store has forgotten a generation of {self.table}")
         self.revision = revision
         self.fed = {str(one.generation): one for one in filter(None, map(_fed, copies))}

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from dynalens import clock, failpoint
-from dynalens.backfill import Loss, Plan, Scan, Situation, dropped, finished, forgettable, is_above, plan
+from dynalens.backfill import Loss, Plan, Scan, Situation, dropped, finished, forgettable, forgotten, is_above, plan
 from dynalens.pipeline.generations import DetachedError, Generations
 from dynalens.position import Copy, Gap, PositionStore
 from dynalens.request import Request, RequestState, RequestStore
@@ -43,15 +43,9 @@ class Lead:
 
     def remind(self, known: Sequence[Copy]) -> None:
         """Record generations that this worker feeds and the store has forgotten: it was deleted, or taken back."""
-        if forgotten := self.forgotten(known):
+        if missing := forgotten(known, self.store.copies(self.table, self.target.name)):
             log.error("the position store has forgotten generations of %s: they are recorded again", self.table)
-            self.store.record(self.table, self.target.name, forgotten)
-
-    def forgotten(self, known: Sequence[Copy]) -> list[Copy]:
-        """Give those of the generations known that the store has no record of, nor of any later one."""
-        recorded = self.store.copies(self.table, self.target.name)
-        newest = {copy.collection: copy.number for copy in sorted(recorded, key=lambda copy: copy.number)}
-        return [copy for copy in known if copy.number > newest.get(copy.collection, 0)]
+            self.store.record(self.table, self.target.name, missing)
 
     def decide(self, situation: Situation, loss: Loss) -> None:
         """Record what was lost and the generations that are wanted, before an epoch is drawn under that list."""

@@ -10,7 +10,7 @@ from dynalens.partition import START
 from dynalens.pipeline.attachment import Attachment
 from dynalens.pipeline.delivery import Cursor
 from dynalens.pipeline.generations import Fed
-from dynalens.report import Report
+from dynalens.report import Report, silent
 
 APPLIED_LOOK_SECONDS = 0.05
 
@@ -49,9 +49,8 @@ class VerifiedLane:
 
     def _others_have_applied(self, began: float) -> bool:
         reports, leases = self._other_reports(), self._attachment().reading.leases
-        # Whoever holds a shard and says nothing may be behind with it.
-        silent = set(leases.owners()) - {leases.owner, *(report.worker for report in reports)}
-        return not silent and all(_applied_until(report) > began for report in reports)
+        quiet = silent(leases.owners(), reports) - {leases.owner}
+        return not quiet and all(_applied_until(report) > began for report in reports)
 
     def _has_applied(self, stop: threading.Event) -> bool:
         """Read every shard once more, and wait until that is applied; False when the lane attached again meanwhile."""

@@ -284,16 +284,21 @@ def test_a_gap_recorded_by_a_worker_that_does_not_lead_is_answered_by_the_one_th
     assert (shared.copies(), shared.gaps()) == ({1: "dropped", 2: "live"}, [])
 
 
-def test_a_shard_listed_late_is_left_out_by_whoever_comes_after_the_one_that_died_over_it(shared: Shared) -> None:
-    shared.source.add_shard("parent")
-    shared.put("parent", "a", 1)
-    shared.source.end("parent")
-    shared.source.add_shard("child", parents=["parent"])
+def begin_below_a_late_shard(shared: Shared) -> None:
+    """Let a worker read a child while the list of shards does not show its parent; the next one's shows it."""
+    shared.source.add_shard("late")
+    shared.put("late", "a", 1)
+    shared.source.end("late")
+    shared.source.add_shard("child", parents=["late"])
     shared.put("child", "a", 2)
     worker = shared.worker()
-    worker.pipeline._shards = [shard for shard in worker.pipeline.shards() if shard.id != "parent"]
+    worker.pipeline._shards = [shard for shard in worker.pipeline.shards() if shard.id != "late"]
     settle(worker.attach())
     assert shared.is_equal()
+
+
+def test_a_shard_listed_late_is_left_out_by_whoever_comes_after_the_one_that_died_over_it(shared: Shared) -> None:
+    begin_below_a_late_shard(shared)
     shared.target.fail_next(on="mark")
     with pytest.raises(TargetError):
         shared.worker("w1").attach()
@@ -322,15 +327,7 @@ def test_a_shard_listed_late_is_left_out_though_the_one_before_it_is_not_drained
 
 
 def test_a_shard_listed_late_is_left_out_though_the_store_has_forgotten_its_child(shared: Shared) -> None:
-    shared.source.add_shard("late")
-    shared.put("late", "a", 1)
-    shared.source.end("late")
-    shared.source.add_shard("child", parents=["late"])
-    shared.put("child", "a", 2)
-    worker = shared.worker()
-    worker.pipeline._shards = [shard for shard in worker.pipeline.shards() if shard.id != "late"]
-    settle(worker.attach())
-    assert shared.is_equal()
+    begin_below_a_late_shard(shared)
     shared.store.restore(Held())
     settle(shared.worker("w1").attach())
     assert shared.is_equal()
