@@ -363,8 +363,9 @@ def _remove_empty_definitions(folder: Path) -> None:
 
     A table is lost with its definition. That is seen: a generation, or the marks, are no longer there.
     """
-    for definition in folder.rglob("*.sql"):
-        if definition.is_file() and not definition.stat().st_size:
+    # Of databases and of what is in them; parts of tables, of which there may be many, have none.
+    for definition in [*folder.glob("metadata/*.sql"), *folder.glob("store/*/*/*.sql")]:
+        if not definition.stat().st_size:
             log.error("%s is empty: what it defined is lost, and built anew", definition)
             definition.unlink()
 
