@@ -38,7 +38,7 @@ demo: $(INSTALLED) $(CONSOLE)
 
 # Tests wait for servers more than they compute, so that three share two cores well; each has servers of its own, and more
 # than four would only crowd.
-WORKERS := $(shell $(PYTHON) -c "import os; print(min(4, max(3, os.cpu_count() or 1)))")
+WORKERS = $(shell $(PYTHON) -c "import os; print(min(4, max(3, os.cpu_count() or 1)))")
 
 test: lint $(SERVICES) $(CONSOLE) browser
 	cd ui && $(NPM) run --silent test
