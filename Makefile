@@ -31,7 +31,7 @@ MODULES := ui/node_modules/.installed-$(call digest,ui/package-lock.json)
 CONSOLE := .cache/console/.built-$(call digest,docs/openapi.json $(sort $(filter-out ui/node_modules/%,$(shell \
 	find ui -path ui/node_modules -prune -o -type f -print))))
 
-.PHONY: demo test soak mutations lint console package screenshots lock bench services browser clean
+.PHONY: demo test soak mutations lint console package screenshots lock bench services browser java clean
 
 demo: $(INSTALLED) $(CONSOLE)
 	@$(BIN)/dynalens demo $(ARGS)
@@ -40,12 +40,12 @@ demo: $(INSTALLED) $(CONSOLE)
 # than four would only crowd.
 WORKERS = $(shell $(PYTHON) -c "import os; print(min(4, max(3, os.cpu_count() or 1)))")
 
-test: lint $(SERVICES) $(CONSOLE) browser
+test: lint services $(CONSOLE) browser
 	cd ui && $(NPM) run --silent test
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 # Every fault of the matrix from SEEDS seeds (20), PROCESSES at once (2), for HOURS at most; ONLY=05,sql runs some.
-soak: $(INSTALLED) $(SERVICES)
+soak: $(INSTALLED) services
 	@SEEDS=$(SEEDS) SEED=$(SEED) PROCESSES=$(PROCESSES) HOURS=$(HOURS) ONLY=$(ONLY) \
 		WRITES=$(WRITES) ROUNDS=$(ROUNDS) DURATION=$(DURATION) $(BIN)/python -m tests.faults.soak
 	$(BIN)/pytest -m soak
@@ -68,7 +68,7 @@ package: $(INSTALLED) $(CONSOLE)
 screenshots: $(INSTALLED) $(CONSOLE) browser
 	$(BIN)/python -m tests.screenshots docs/images
 
-bench: $(INSTALLED) $(SERVICES)
+bench: $(INSTALLED) services
 	$(BIN)/python -m bench $(ARGS)
 
 # Keeps the versions that are locked; `make lock ARGS=--upgrade` takes the newest.
@@ -76,14 +76,23 @@ lock: $(INSTALLED)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --group dev --generate-hashes \
 		--no-emit-index-url --custom-compile-command "make lock" $(ARGS) --output-file requirements.lock pyproject.toml
 	cd tests/services && $(NPM) install $(LOCK_ONLY)
+	$(BIN)/python -m tests.services.opensearch.installation lock
 	cd ui && $(NPM) install $(LOCK_ONLY)
 
-services: $(SERVICES)
+# The folder of an OpenSearch is its own stamp: which one it is depends on the Java that is found.
+services: $(SERVICES) java
+	@$(BIN)/python -m tests.services.opensearch.installation
 
 # Where nobody may install a browser, tests that need one are skipped with the command to run, or fail with CI=true.
 browser:
 	@[ -n "$(BROWSER)" ] || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
 		{ apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium fonts-liberation; } >/dev/null
+
+# OpenSearch needs a JDK, and Maven to fetch it; where nobody may install them, its tests are skipped likewise.
+java:
+	@{ command -v mvn && { [ -x "$$JAVA_HOME/bin/javac" ] || command -v javac; }; } >/dev/null || \
+		[ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
+		{ apt-get update -qq && apt-get install -qq -y --no-install-recommends maven default-jdk-headless; } >/dev/null
 
 clean:
 	rm -rf .venv .cache dist ui/node_modules src/dynalens/console

@@ -14,6 +14,7 @@ from hypothesis.configuration import set_hypothesis_home_dir
 
 from tests.services.dynamodb_local import DynamoDBLocal
 from tests.services.missing import skip_or_fail
+from tests.services.opensearch.server import OpenSearchCluster, OpenSearchServer
 from tests.services.valkey import ValkeyServer
 
 ViewType = Literal["KEYS_ONLY", "NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES"]
@@ -87,6 +88,31 @@ def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
         server = ValkeyServer(tmp_path)
     with server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def opensearch_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSearchServer]:
+    """One OpenSearch for the whole session; a test asks for `opensearch`."""
+    with skip_or_fail():
+        server = OpenSearchServer(tmp_path_factory.mktemp("opensearch"))
+    with server:
+        yield server
+
+
+@pytest.fixture
+def opensearch(opensearch_server: OpenSearchServer) -> Iterator[OpenSearchServer]:
+    """The session's OpenSearch, empty. A test may kill or pause it: the next one finds it running."""
+    yield opensearch_server
+    opensearch_server.restore()
+
+
+@pytest.fixture
+def opensearch_cluster(tmp_path: Path) -> Iterator[OpenSearchCluster]:
+    """Two nodes of the test's own."""
+    with skip_or_fail():
+        cluster = OpenSearchCluster(tmp_path)
+    with cluster:
+        yield cluster
 
 
 @pytest.hookimpl(trylast=True)

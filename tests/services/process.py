@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Callable, Sequence
@@ -59,6 +60,26 @@ class ServerProcess:
         """End the process without a warning, as a power cut would."""
         self._process.kill()
         self._process.wait()
+
+    def terminate(self, *, timeout: float = 60.0) -> None:
+        """Have the process end itself with SIGTERM.
+
+        Raises:
+            subprocess.TimeoutExpired: It is still running.
+        """
+        self._process.terminate()
+        self._process.wait(timeout)
+
+    def pause(self) -> None:
+        """Stop the process where it is: its connections stay open."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a paused process go on; any other one does not notice."""
+        self._process.send_signal(signal.SIGCONT)
+
+    def is_running(self) -> bool:
+        return not self._exited()
 
     def _exited(self) -> bool:
         return self._process.poll() is not None

@@ -31,6 +31,12 @@ def npm_dependencies() -> set[str]:
     }
 
 
+def maven_dependencies() -> set[str]:
+    pom = (ROOT / "tests/services/opensearch/pom.xml").read_text()
+    dependencies = re.findall(r"<dependency>\s*<groupId>(.+)</groupId>\s*<artifactId>(.+)</artifactId>", pom)
+    return {f"{group}:{artifact}" for group, artifact in dependencies}
+
+
 def name_of(requirement: str) -> str:
     """Give the normalised name at the start of a requirement: `types-pyyaml` for `types_PyYAML>=6`."""
     return re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", requirement, maxsplit=1)[0]).lower()
@@ -48,7 +54,7 @@ def locked() -> set[str]:
 
 
 def test_every_dependency_is_documented_and_no_other() -> None:
-    assert documented() == python_dependencies() | npm_dependencies()
+    assert documented() == python_dependencies() | npm_dependencies() | maven_dependencies()
 
 
 def test_every_dependency_is_locked() -> None:

@@ -1,0 +1,1 @@
+"""A real OpenSearch: nodes started from the artifacts of a Maven repository, without a container."""
