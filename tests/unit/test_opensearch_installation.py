@@ -56,6 +56,13 @@ def test_one_that_is_asked_for(add_jdk: AddJdk, monkeypatch: pytest.MonkeyPatch)
     assert installation._for_this_machine().release.version == "2.19.1"
 
 
+def test_one_that_is_not_known(add_jdk: AddJdk, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_jdk("25.0.3")
+    monkeypatch.setenv("OPENSEARCH_VERSION", "3.7.0")
+    with pytest.raises(ValueError, match=r"must be 3\.8\.0 or 2\.19\.1, not '3\.7\.0'"):
+        installation._for_this_machine()
+
+
 @pytest.mark.parametrize("java", ["1.8.0_412", "11.0.2"])
 def test_an_old_java_is_as_good_as_none(add_jdk: AddJdk, java: str) -> None:
     add_jdk(java)

@@ -144,14 +144,23 @@ def lock() -> None:
 
 
 def _for_this_machine() -> Installation:
-    wanted = os.environ.get("OPENSEARCH_VERSION") or None
+    releases = _releases()
     homes = [(home, version) for home in _jdk_homes() if (version := _java_version(home))]
-    for release in RELEASES:
+    for release in releases:
         for home, version in homes:
-            if wanted in {None, release.version} and version >= release.java:
+            if version >= release.java:
                 return Installation(release, home)
-    oldest = min(release.java for release in RELEASES if wanted in {None, release.version})
+    oldest = min(release.java for release in releases)
     raise ServiceMissingError(f"A JDK of Java {oldest} or newer, for OpenSearch,", install=WITHOUT_JDK)
+
+
+def _releases() -> list[Release]:
+    wanted = os.environ.get("OPENSEARCH_VERSION")
+    releases = [release for release in RELEASES if wanted in {None, "", release.version}]
+    if not releases:
+        versions = " or ".join(release.version for release in RELEASES)
+        raise ValueError(f"OPENSEARCH_VERSION must be {versions}, not {wanted!r}")
+    return releases
 
 
 def _jdk_homes() -> Iterator[Path]:
