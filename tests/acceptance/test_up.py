@@ -124,7 +124,7 @@ def test_sigterm_under_load_drains_and_exits_0(up: Up, donations: str, dynamodb_
 
 HANGING_SEARCH = """
 import threading
-from dynalens.target.search.index import GenerationIndex
+from dynalens.target.search.embedded.index import GenerationIndex
 
 def hang(self, rows, written_at):
     with self._writing:

@@ -26,7 +26,7 @@ _context.set_forkserver_preload(
         "dynalens.position.sqlite",
         "dynalens.runtime.up",
         "dynalens.target.metrics.embedded",
-        "dynalens.target.search.target",
+        "dynalens.target.search.embedded.target",
         "dynalens.testing.oracle",
         "clickhouse_connect",
     ]

@@ -24,7 +24,7 @@ def main(file: Path) -> int:
     from dynalens.config import load
     from dynalens.errors import DynalensError
     from dynalens.runtime.up import up
-    from dynalens.target.search import target  # noqa: F401
+    from dynalens.target.search.embedded import target  # noqa: F401
 
     begin.wait()
     try:

@@ -16,7 +16,7 @@ from dynalens.target.search import open_search
 from dynalens.target.sql import SqlTarget, open_sql
 
 if TYPE_CHECKING:
-    from dynalens.target.search.target import SearchTarget
+    from dynalens.target.search.embedded.target import SearchTarget
 
 _EMBEDDED_SCHEMES = ("tantivy://", "chdb://")
 

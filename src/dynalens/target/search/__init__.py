@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from dynalens.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
-    from dynalens.target.search.target import SearchTarget
+    from dynalens.target.search.embedded.target import SearchTarget
 
 __all__ = ["open_search"]
 
@@ -38,7 +38,7 @@ def open_search(url: str, *, folder: Path) -> SearchTarget:
         raise ConfigError("targets.search: the URL names no folder.", hint="Write tantivy://./data/search.")
     try:
         # Everything below imports the engine at its top.
-        from dynalens.target.search.target import SearchTarget
+        from dynalens.target.search.embedded.target import SearchTarget
     except ImportError as error:
         raise MissingExtraError("Search in this process (rapidfuzz, regex, tantivy)") from error
     return SearchTarget(folder / path)

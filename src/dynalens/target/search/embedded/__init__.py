@@ -1,0 +1,1 @@
+"""Search on Tantivy, embedded in this process."""

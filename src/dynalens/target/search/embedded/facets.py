@@ -1,0 +1,53 @@
+"""Values of a field with how many matches have each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from dynalens.search import Facet, FacetValue
+from dynalens.target.search.embedded.engine import Counted, Engine
+from dynalens.target.search.language.clause import Clause
+from dynalens.target.search.language.clauses import Clauses
+from dynalens.target.search.language.leaves import number
+from dynalens.target.search.language.limits import MOST_FACETS, hold
+from dynalens.target.search.language.tokens import value_of
+
+
+def facet_values(engine: Engine, clauses: Clauses, query: Clause, facet: Facet) -> list[FacetValue]:
+    """Count the values of a field over all matches: most frequent first, equal counts in the order of the values.
+
+    Booleans come before numbers, and those before strings, of which dates come last.
+
+    Raises:
+        RequestError: The field is not indexed by name.
+        QueryLimitError: More than `MOST_FACETS` values are asked for, or the field has too many.
+    """
+    hold(facet.size, MOST_FACETS, "values of one facet", "Ask for fewer values.")
+    name = clauses.name(facet.field)
+    if facet.size < 1:
+        return []
+    found = engine.frequent_tokens(query, name, facet.size + 1)
+    if len(found) > facet.size and found[-1].documents == found[-2].documents:
+        found = _with_first_equals(engine, query, name, found, facet.size)
+    in_order = sorted(found, key=lambda counted: (-counted.documents, counted.token))
+    return [_facet_value(counted) for counted in in_order[: facet.size]]
+
+
+def _with_first_equals(engine: Engine, query: Clause, name: str, found: Sequence[Counted], size: int) -> list[Counted]:
+    """Fill up with the lowest of the values that are as frequent as the last one, of which there may be a million."""
+    last = found[-1].documents
+    more = [counted for counted in found if counted.documents > last]
+    asked = 4 * size
+    while True:
+        first = engine.first_values(query, name, min(asked, MOST_FACETS))
+        equals = [counted for counted in first if counted.documents == last]
+        if len(more) + len(equals) >= size or len(first) < asked or asked >= MOST_FACETS:
+            break
+        asked *= 4
+    return list(dict.fromkeys([*more, *equals, *found]))
+
+
+def _facet_value(counted: Counted) -> FacetValue:
+    value = value_of(counted.token)
+    return FacetValue(number(value) if isinstance(value, Decimal) else value, counted.documents)
