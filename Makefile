@@ -45,8 +45,9 @@ test: lint services $(CONSOLE) browser
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 # Every fault of the matrix from SEEDS seeds (20), PROCESSES at once (2), for HOURS at most; ONLY=05,sql runs some.
+# JOURNAL=FILE keeps what came of each run, and goes on from it.
 soak: $(INSTALLED) services
-	@SEEDS=$(SEEDS) SEED=$(SEED) PROCESSES=$(PROCESSES) HOURS=$(HOURS) ONLY=$(ONLY) \
+	@SEEDS=$(SEEDS) SEED=$(SEED) PROCESSES=$(PROCESSES) HOURS=$(HOURS) ONLY=$(ONLY) JOURNAL=$(JOURNAL) \
 		WRITES=$(WRITES) ROUNDS=$(ROUNDS) DURATION=$(DURATION) $(BIN)/python -m tests.faults.soak
 	$(BIN)/pytest -m soak
 

@@ -47,6 +47,8 @@ def position_waits_for_acknowledgement(rig: Rig) -> None:
     rig.start()
     for moment in rig.random.sample(APPLYING, len(APPLYING)):
         rig.catch_up()
+        # What is served already may be committed a moment later.
+        rig.observe(lambda state: state.is_settled and rig.table.is_confirmed(state.positions))
         before = rig.stored()
         rig.arm(f"{moment}=pause")
         rig.await_pause()

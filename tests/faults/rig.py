@@ -376,8 +376,11 @@ class Rig:
 
 
 def _is_fed(state: State) -> bool:
-    """Say whether what is served is what positions stand for: not while a new generation is built beside it."""
-    return all(status.phase not in {"rebuilding", "gap"} for status in state.status.values())
+    """Say whether what is served is what positions stand for: not before a copy is complete, or beside another one.
+
+    What a worker read before it knew of the first copy is left to the scan.
+    """
+    return all(status.phase not in {"backfilling", "rebuilding", "gap"} for status in state.status.values())
 
 
 def _compared(items: Mapping[str, Item], served: Served | None, name: str, now: float) -> Differences:

@@ -2,11 +2,13 @@
 
 The environment says how much: SEEDS for each cell (20), PROCESSES at once (2), HOURS at most, ONLY some cells (`05`, or
 `05,sql`), SEED alone, and for a smaller run WRITES (a share), ROUNDS (at most so many) and DURATION (seconds of
-faults that go on for a time), as a failure prints them.
+faults that go on for a time), as a failure prints them. JOURNAL names a file that keeps what came of each run: a soak
+that was cut short goes on from it.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import multiprocessing
 import os
@@ -15,7 +17,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -43,6 +45,7 @@ class Request:
     processes: int
     only: Sequence[str]
     size: Size
+    journal: Path | None = None
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Request:
@@ -57,6 +60,7 @@ class Request:
                 int(environment.get("ROUNDS") or FULL.rounds),
                 float(environment.get("DURATION") or FULL.seconds),
             ),
+            journal=Path(journal) if (journal := environment.get("JOURNAL")) else None,
         )
 
     def names(self) -> Iterator[str]:
@@ -94,8 +98,9 @@ def attempt(name: str, seed: int, size: Size) -> Run:
 def soak(request: Request) -> list[Run]:
     """Run what is asked for, seed by seed over all cells, so that a run that is cut short has seen every cell."""
     deadline = time.monotonic() + request.hours * 3600
-    due = [(name, seed) for seed in request.seeds for name in request.names()]
-    runs: list[Run] = []
+    runs = list(_journaled(request.journal)) if request.journal and request.journal.exists() else []
+    done_before = {(result.name, result.seed) for result in runs}
+    due = [(name, seed) for seed in request.seeds for name in request.names() if (name, seed) not in done_before]
     with ProcessPoolExecutor(request.processes, mp_context=multiprocessing.get_context("spawn")) as pool:
         under_way: set[Future[Run]] = set()
         while due or under_way:
@@ -107,7 +112,22 @@ def soak(request: Request) -> list[Run]:
             for future in done:
                 runs.append(future.result())
                 _tell(runs[-1], request.size)
+                if request.journal:
+                    _note(request.journal, runs[-1])
     return runs
+
+
+def _note(journal: Path, result: Run) -> None:
+    with journal.open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps(asdict(result)) + "\n")
+
+
+def _journaled(journal: Path) -> Iterator[Run]:
+    """Read the runs of a soak that was cut short; those that failed are run again."""
+    for line in journal.read_text(encoding="utf-8").splitlines():
+        noted = json.loads(line)
+        if not noted["error"]:
+            yield Run(noted["name"], noted["seed"], Outcome(**noted["outcome"]))
 
 
 def _tell(result: Run, size: Size) -> None:
@@ -142,8 +162,7 @@ injects the fault at moments of the seed's choice, and judges in the end every d
 metric recomputed from the table. While it runs, no key may show less than a committed position stands for.
 `make soak` makes this page; `make test` runs every cell once.
 
-Last run: {day}, {runs} runs over {seeds} seeds, {processes} at a time, {minutes:.0f} minutes, {failed} failed. With
-{versions}.
+Last run: {day}, {runs} runs over {seeds} seeds, {processes} at a time, {failed} failed. With {versions}.
 
 Recovery is counted from the end of the faults until all is equal and status says so; waits between looks are shortened
 to tenths of a second in these runs.
@@ -153,7 +172,7 @@ to tenths of a second in these runs.
 """
 
 
-def page(runs: Sequence[Run], processes: int, minutes: float) -> str:
+def page(runs: Sequence[Run], processes: int) -> str:
     """Write the page of a soak."""
     head = _PAGE.format(
         day=datetime.now(UTC).date(),
@@ -161,7 +180,6 @@ def page(runs: Sequence[Run], processes: int, minutes: float) -> str:
         processes=processes,
         runs=len(runs),
         seeds=len({result.seed for result in runs}),
-        minutes=minutes,
         failed=len([result for result in runs if result.error]),
     )
     return head + "".join(f"{row}\n" for fault in FAULTS for row in _rows(fault, runs))
@@ -201,9 +219,8 @@ def _figures(kind: Kind, runs: Sequence[Run]) -> str:
 def main() -> int:
     """Soak, write the page when all was asked for, shrink what failed."""
     request = Request.of(os.environ)
-    started = time.monotonic()
     runs = soak(request)
-    text = page(runs, request.processes, (time.monotonic() - started) / 60)
+    text = page(runs, request.processes)
     print(text)
     failures = [result for result in runs if result.error]
     if not request.only and len(request.seeds) > 1:
