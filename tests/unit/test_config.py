@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,7 @@ from dynalens.config import (
     StoreLocation,
     SumConfig,
     TargetsConfig,
+    differences,
     fingerprint,
     json_schema,
     load,
@@ -915,7 +917,7 @@ def test_an_error_of_the_server_is_told_to_clients(tmp_path: Path, text: str, er
     assert caught.value.message == f"{tmp_path}/dynalens.yaml:{error}"
 
 
-# Fingerprints.
+# Fingerprints, and what differs.
 
 DONATIONS = CollectionConfig(table="Donations", metrics={"by_platform": MetricConfig(group_by=("a",), count=True)})
 
@@ -933,6 +935,7 @@ def test_a_fingerprint_never_changes_by_itself() -> None:
 
 
 EVERYWHERE = {"search", "sql", "metrics"}
+DECIMALS = '{"decimals": 2}'
 
 
 @pytest.mark.parametrize(
@@ -956,6 +959,35 @@ EVERYWHERE = {"search", "sql", "metrics"}
 def test_a_fingerprint_follows_what_a_target_holds(changed: CollectionConfig, rebuilt: set[str]) -> None:
     different = {target for target in EVERYWHERE if fingerprint(changed, target) != fingerprint(DONATIONS, target)}
     assert different == rebuilt
+    assert {target for target in EVERYWHERE if differences(DONATIONS, changed, target)} == rebuilt
+
+
+@pytest.mark.parametrize(
+    ("changed", "target", "different"),
+    [
+        (with_metric(count=False), "metrics", [("metrics.by_platform.count", "true", "false")]),
+        (with_metric(group_by=("b",)), "metrics", [("metrics.by_platform.group_by", '["a"]', '["b"]')]),
+        (with_metric(sum={"é": SumConfig(decimals=2)}), "metrics", [("metrics.by_platform.sum.é", None, DECIMALS)]),
+        (with_metric(where={"a": None}), "metrics", [("metrics.by_platform.where.a", None, "null")]),
+        (
+            DONATIONS.model_copy(update={"table": "Others", "item_type": "user"}),
+            "sql",
+            [("item_type", "null", '"user"'), ("table", '"Donations"', '"Others"')],
+        ),
+        (
+            DONATIONS.model_copy(update={"search": SearchConfig(fields=("b", "a.b"))}),
+            "search",
+            [("search.fields", "[]", '["a.b", "b"]')],
+        ),
+    ],
+)
+def test_what_differs_is_told_with_its_place_and_its_values(
+    changed: CollectionConfig, target: str, different: list[tuple[str, str | None, str | None]]
+) -> None:
+    told = [(each.setting, each.old, each.new) for each in differences(DONATIONS, changed, target)]
+    back = [(each.setting, each.old, each.new) for each in differences(changed, DONATIONS, target)]
+    assert told == different
+    assert back == [(setting, new, old) for setting, old, new in different]
 
 
 def of_type(item_type: str | None, table: str = "Shop", **settings: object) -> CollectionConfig:
@@ -984,6 +1016,8 @@ def test_the_default_collection_is_rebuilt_when_another_item_type_comes_or_goes(
     after = Config(collections={"rest": REST, **others}).collections
     assert (fingerprint(after["rest"], "sql") != fingerprint(before["rest"], "sql")) is rebuilt
     assert all(fingerprint(after[name], "sql") == fingerprint(others[name], "sql") for name in others if name != "more")
+    different = [each.setting for each in differences(before["rest"], after["rest"], "sql")]
+    assert different == ["named_types"] * rebuilt
 
 
 def test_a_collection_among_others_knows_the_types_that_they_name(tmp_path: Path) -> None:
@@ -1013,7 +1047,12 @@ def test_the_order_of_settings_does_not_count() -> None:
 
 def test_the_type_of_a_value_counts() -> None:
     values: list[Any] = ["1", 1, True]
-    assert len({fingerprint(CollectionConfig(table="Donations", where={"a": value}), "sql") for value in values}) == 3
+    collections = [CollectionConfig(table="Donations", where={"a": value}) for value in values]
+    assert len({fingerprint(collection, "sql") for collection in collections}) == 3
+    assert all(
+        [each.setting for each in differences(one, other, "sql")] == ["where.a"]
+        for one, other in itertools.combinations(collections, 2)
+    )
 
 
 # Metrics.

@@ -2,7 +2,7 @@
 
 from dynalens.config.dashboard import DashboardConfig, PanelConfig
 from dynalens.config.document import Problem
-from dynalens.config.fingerprint import fingerprint
+from dynalens.config.fingerprint import Difference, differences, fingerprint
 from dynalens.config.loading import ConfigFileError, described, load, load_dashboards, load_server, place_text
 from dynalens.config.model import (
     DEFAULT_ITEM_TYPE,
@@ -37,6 +37,7 @@ __all__ = [
     "Config",
     "ConfigFileError",
     "DashboardConfig",
+    "Difference",
     "Duration",
     "MetricConfig",
     "Name",
@@ -52,6 +53,7 @@ __all__ = [
     "SumConfig",
     "TargetsConfig",
     "described",
+    "differences",
     "dump_settings",
     "fingerprint",
     "json_schema",
