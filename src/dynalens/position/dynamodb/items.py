@@ -125,6 +125,10 @@ class ConditionLostError(StoreError):
         self.lost = lost
 
 
+class MissingStoreError(StoreError):
+    """There is no table of the store's name."""
+
+
 class TransientStoreError(StoreError):
     """A call failed in a way that may pass by itself: a conflict, throttling, a broken connection."""
 
@@ -306,6 +310,7 @@ _BUSY = frozenset(
     }
 )
 _LOST = frozenset({"ConditionalCheckFailed", "ConditionalCheckFailedException"})
+_MISSING = "ResourceNotFoundException"
 _DENIED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation"})
 _UNKNOWN_CALLER = frozenset(
     {
@@ -355,11 +360,13 @@ def _from_service(what: str, error: ClientError) -> StoreError:
     strange = name.isdigit() or status >= HTTPStatus.INTERNAL_SERVER_ERROR
     if strange or name in _BUSY or _BUSY.intersection(reasons):
         return TransientStoreError(said, hint=_BUSY_HINT)
+    if name == _MISSING:
+        return MissingStoreError(said, hint=_hint(name))
     return StoreError(said, hint=_hint(name))
 
 
 def _hint(name: str) -> str:
-    if name == "ResourceNotFoundException":
+    if name == _MISSING:
         return "Create the table: dynalens store create. If it exists, check its name, the region and the account."
     if name in _DENIED:
         return "Allow it in the caller's IAM policy: dynalens store policy prints all that is needed."
