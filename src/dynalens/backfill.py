@@ -249,10 +249,10 @@ def _scans_taken_back(situation: Situation) -> list[str]:
         if copy.state in {"live", "kept"} and Generation(copy.collection, copy.number) in held
     ]
     marks = situation.memory.marks
-    return sorted(segment for segment in _segments(complete) if not marks.get(segment, NO_MARK).position.ended)
+    return sorted(segment for segment in segment_ids(complete) if not marks.get(segment, NO_MARK).position.ended)
 
 
-def _segments(copies: Iterable[Copy]) -> set[str]:
+def segment_ids(copies: Iterable[Copy]) -> set[str]:
     """Give the ids of the segments of the scans that fill generations."""
     return {f"scan-{copy.scan}-{number}" for copy in copies for number in range(copy.segments)}
 
@@ -346,7 +346,7 @@ def _is_kept(wanted: Wanted, situation: Situation, loss: Loss) -> bool:
 
 def _is_scanned(copy: Copy, situation: Situation) -> bool:
     marks = situation.memory.marks
-    return any(marks.get(segment, NO_MARK).position != START for segment in _segments([copy]))
+    return any(marks.get(segment, NO_MARK).position != START for segment in segment_ids([copy]))
 
 
 def forgotten(known: Iterable[Copy], recorded: Iterable[Copy]) -> list[Copy]:
@@ -409,7 +409,7 @@ def unneeded(partitions: Iterable[str], shards: Collection[Partition], copies: I
         shards: The shards that the stream lists.
         copies: Every generation that is recorded; the segments of dropped ones are needed no more.
     """
-    needed = {shard.id for shard in shards} | _segments(copy for copy in copies if copy.state != "dropped")
+    needed = {shard.id for shard in shards} | segment_ids(copy for copy in copies if copy.state != "dropped")
     return [partition for partition in partitions if partition not in needed]
 
 

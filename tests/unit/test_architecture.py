@@ -47,6 +47,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "verification": FOUNDATION | {"source", "transform", "target"},
     # Where they meet.
     "backfill": STORES | {"source", "transform", "target"},
+    # What a worker that starts would do, for whoever asks before; it touches neither sources nor targets.
+    "plan": STORES | {"target", "backfill"},
     "pipeline": STORES | {"source", "transform", "target", "verification", "backfill"},
     # Reads what was written; never touches a source or the pipeline.
     "server": STORES - {"failpoint", "retry"} | {"search", "target"},
@@ -58,7 +60,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "demo": {"errors", "config", "target", "runtime"},
     # The only place that knows everything.
     "cli": STORES
-    | {"source", "transform", "inference", "target", "pipeline", "backfill", "runtime", "server", "testing", "demo"},
+    | {"source", "transform", "inference", "target", "pipeline", "backfill", "plan", "runtime", "server"}
+    | {"testing", "demo"},
     "__main__": {"cli"},
     # The package itself carries the version and stays free to import.
     "__init__": set(),

@@ -1,0 +1,210 @@
+"""What a worker that starts with a file would do: which generations it begins, why, and what it keeps no longer.
+
+`backfill` decides, here as in a worker. Targets are not asked, since one that is embedded belongs to its process: what
+the store has recorded of them is taken to be there. Nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+from dynalens.backfill import Loss, Scan, Situation, Wanted, is_above, losses, plan, segment_ids
+from dynalens.config import Config, Difference, differences, dump_settings, fingerprint, load_settings
+from dynalens.partition import Position
+from dynalens.position import Copy, PartitionState, PositionStore
+from dynalens.report import FRESH_SECONDS, Report, ReportReader
+from dynalens.request import RequestStore
+from dynalens.target import Generation, Mark, Memory
+
+Action = Literal["build", "rebuild", "end", "keep"]
+Place = tuple[str, str]
+"""Names of a table and a target."""
+
+
+class Store(PositionStore, RequestStore, ReportReader, Protocol):
+    """What is read of a store: generations, positions, gaps, requests and reports."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What would come of one collection in one target.
+
+    Attributes:
+        collection: The collection's name.
+        target: The target's name.
+        table: The table that it is a copy of.
+        action: `build` makes a first copy; `rebuild` makes a new generation, while the one before it is served; `end`
+            feeds it no longer, for the file does not name it there; `keep` goes on as before.
+        served: Number of the generation that is served; 0: there is none.
+        begun: Number of the generation that would be begun; 0: none would.
+        consistent: The scan that fills it reads strongly consistently, for twice the read units.
+        differences: The settings that are others than those it was built with.
+        reasons: In words, what else it is begun for; of one that goes on, what is under way or lacking.
+    """
+
+    collection: str
+    target: str
+    table: str
+    action: Action
+    served: int = 0
+    begun: int = 0
+    consistent: bool = False
+    differences: Sequence[Difference] = ()
+    reasons: Sequence[str] = ()
+
+
+def steps(config: Config, store: Store, streams: Mapping[str, str], *, now: float) -> list[Step]:
+    """Give what would come of each collection in each target: those of the file in its order, then those that end.
+
+    Args:
+        config: The file.
+        store: Where its workers keep positions.
+        streams: The stream of each table, empty where it is off. A table that could not be asked is missing here, and
+            its stream is taken to be the one that was captured.
+        now: Epoch seconds.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
+    reports = store.reports()
+    tables = dict.fromkeys(collection.table for collection in config.collections.values())
+    places = [(table, target) for table in tables for target, url in config.targets if url is not None]
+    situations = [_situation(config, store, place, streams.get(place[0]), reports=reports, now=now) for place in places]
+    found = [step for situation in situations for step in planned(situation)]
+    found += [step for place in _left_out(reports, places) for step in _ended(place, store.copies(*place))]
+    order = {name: number for number, name in enumerate(config.collections)}
+    return sorted(found, key=lambda step: (step.action == "end", order.get(step.collection, len(order))))
+
+
+def planned(situation: Situation) -> list[Step]:
+    """Give what would come of the collections of one table in one target."""
+    # Whether a shard comes late shows only when the stream is read.
+    loss = losses(situation, holds=lambda _partition: False)
+    chosen = plan(situation, loss, lambda consistent: Scan("", 1, consistent))
+    begun = {copy.collection: copy for copy in chosen.new}
+    named = [_step(wanted, begun.get(wanted.collection), situation, loss) for wanted in situation.wanted]
+    return [*named, *_ended((situation.table, situation.target), chosen.retired)]
+
+
+def _step(wanted: Wanted, begun: Copy | None, situation: Situation, loss: Loss) -> Step:
+    copies = [copy for copy in situation.copies if copy.collection == wanted.collection and copy.state != "dropped"]
+    newest = max(copies, key=lambda copy: copy.number, default=None)
+    lost = [gap.reason for gap in (*situation.recorded, *loss.gaps) if newest and not is_above(newest, [gap])]
+    step = Step(
+        collection=wanted.collection,
+        target=situation.target,
+        table=situation.table,
+        action="keep",
+        served=_served(copies),
+        reasons=[f"changes were lost: {reason}" for reason in dict.fromkeys(lost)],
+    )
+    if begun is None:
+        under_way = [_UNDER_WAY[bool(step.served)]] if newest and newest.state == "building" else []
+        return replace(step, reasons=[*under_way, *step.reasons, *([_BY_HAND] if lost else [])])
+    different, others = _changed(newest, wanted, situation.target) if newest else ([], [])
+    asked = [_ASKED] if wanted.collection in situation.rebuild else []
+    return replace(
+        step,
+        action="rebuild" if step.served else "build",
+        begun=begun.number,
+        consistent=begun.consistent,
+        differences=different,
+        reasons=[*others, *asked, *step.reasons],
+    )
+
+
+_UNDER_WAY = {False: "its first copy is under way", True: "it is being built anew"}
+_BY_HAND = "source.repair is manual, so it waits for dynalens rebuild"
+_ASKED = "dynalens rebuild asked for it"
+_OTHER_RELEASE = "it was built by a release whose settings this one cannot read"
+_OTHER_FORM = "this release keeps it in another form"
+
+
+def _changed(newest: Copy, wanted: Wanted, target: str) -> tuple[list[Difference], list[str]]:
+    """Give the settings that differ from those of a generation, and what else about them asks for another one."""
+    if newest.fingerprint == wanted.fingerprint:
+        return [], []
+    try:
+        built_with = load_settings(newest.settings)
+    except ValueError:
+        return [], [_OTHER_RELEASE]
+    different = differences(built_with, load_settings(wanted.settings), target)
+    return different, [] if different else [_OTHER_FORM]
+
+
+def _ended(place: Place, copies: Iterable[Copy]) -> list[Step]:
+    """Give the steps of collections that the file does not name in a target."""
+    table, target = place
+    numbers: dict[str, list[Copy]] = {}
+    for copy in copies:
+        if copy.state != "dropped":
+            numbers.setdefault(copy.collection, []).append(copy)
+    return [
+        Step(collection=name, target=target, table=table, action="end", served=_served(kept))
+        for name, kept in numbers.items()
+    ]
+
+
+def _served(copies: Iterable[Copy]) -> int:
+    return max((copy.number for copy in copies if copy.state == "live"), default=0)
+
+
+# What the store holds.
+
+
+def _situation(  # noqa: PLR0913 - what it is put together from
+    config: Config, store: Store, place: Place, stream: str | None, *, reports: Iterable[Report], now: float
+) -> Situation:
+    table, target = place
+    copies = store.copies(table, target)
+    states = [state for state in store.partitions(table) if state.target == target]
+    return Situation(
+        table=table,
+        stream=_captured(copies) if stream is None else stream,
+        target=target,
+        wanted=[
+            Wanted(name, fingerprint(collection, target), dump_settings(collection))
+            for name, collection in config.collections.items()
+            if collection.table == table
+        ],
+        copies=copies,
+        recorded=[gap for gap in store.gaps(table) if gap.target == target],
+        memory=_as_recorded(copies, states, store.counter(table)),
+        stored={state.partition.id: state for state in states},
+        shards=[state.partition for state in states if state.partition.kind == "shard"],
+        lost=[],
+        read_at=max((report.polled_at for report in reports if (report.table, report.target) == place), default=0.0),
+        repairs=config.source.repair == "automatic",
+        rebuild=frozenset(
+            request.collection
+            for request in store.requests(table)
+            if (request.kind, request.state, request.target) == ("rebuild", "waiting", target)
+        ),
+        now=now,
+    )
+
+
+def _captured(copies: Iterable[Copy]) -> str:
+    """Give the stream that generations are fed from."""
+    return next((copy.stream for copy in copies if copy.state != "dropped"), "")
+
+
+def _as_recorded(copies: Sequence[Copy], states: Iterable[PartitionState], epoch: int) -> Memory:
+    """Give what a target remembers that has lost nothing of what the store has recorded."""
+    marks = {state.partition.id: Mark(state.epoch, state.position) for state in states}
+    complete = [copy for copy in copies if copy.state in {"live", "kept"}]
+    marks |= dict.fromkeys(segment_ids(complete), Mark(epoch, Position(ended=True)))
+    held = {Generation(copy.collection, copy.number) for copy in copies if copy.state != "dropped"}
+    return Memory(epoch, marks, frozenset(held))
+
+
+def _left_out(reports: Sequence[Report], places: Iterable[Place]) -> list[Place]:
+    """Give the tables and targets that were kept by whoever worked last, and are not named any more.
+
+    What workers before that left behind is no news.
+    """
+    last = max((report.written_at for report in reports), default=0.0)
+    kept = {(report.table, report.target) for report in reports if last - report.written_at < FRESH_SECONDS}
+    return sorted(kept.difference(places))
