@@ -10,7 +10,23 @@ from typing import Annotated
 import typer
 
 from dynalens import __version__
-from dynalens.cli import check, demo, dlq, fields, init, rebuild, search, serve, sql, status, store, up, verify, worker
+from dynalens.cli import (
+    check,
+    demo,
+    dlq,
+    fields,
+    init,
+    plan,
+    rebuild,
+    search,
+    serve,
+    sql,
+    status,
+    store,
+    up,
+    verify,
+    worker,
+)
 from dynalens.cli.options import examples
 from dynalens.cli.output import debugging, print_error
 from dynalens.errors import EXIT_FAILED, EXIT_OK, DynalensError, UsageError
@@ -21,7 +37,8 @@ Exit codes:
   0  all is well
   1  it failed
   2  it was called, or configured, in a way that cannot work
-  3  it works, and something needs attention: a gap, dead letters, a difference, a stream that is off
+  3  it works, and something needs attention: a gap, dead letters, a difference, a stream that is off,
+     a plan that has something to do
 """
 _EXAMPLES = examples(
     "dynalens check",
@@ -45,6 +62,7 @@ app.command("worker", epilog=worker.EXAMPLES)(worker.command)
 app.command("serve", epilog=serve.EXAMPLES)(serve.command)
 app.command("init", epilog=init.EXAMPLES)(init.command)
 app.command("check", epilog=check.EXAMPLES)(check.command)
+app.command("plan", epilog=plan.EXAMPLES)(plan.command)
 app.command("status", epilog=status.EXAMPLES)(status.command)
 app.command("search", epilog=search.EXAMPLES)(search.command)
 app.command("sql", epilog=sql.EXAMPLES)(sql.command)

@@ -60,7 +60,8 @@ class TableCheck:
 
     Attributes:
         keys: Names of the key attributes.
-        view_type: What the stream's records carry, empty without a stream.
+        stream_arn: The enabled stream; empty without one.
+        view_type: What its records carry; empty without a stream.
         read_units: What a first copy costs: a scan, eventually consistent.
         scan_seconds: How long it takes at `source.scan_read_units`, at least.
     """
@@ -69,6 +70,7 @@ class TableCheck:
     keys: Sequence[str] = ()
     items: int = 0
     size_bytes: int = 0
+    stream_arn: str = ""
     view_type: str = ""
     read_units: float = 0.0
     scan_seconds: float = 0.0
@@ -148,6 +150,7 @@ def check_info(info: TableInfo, source: SourceConfig) -> TableCheck:
         keys=info.keys.names,
         items=info.item_count,
         size_bytes=info.size_bytes,
+        stream_arn=info.stream_arn,
         view_type=info.view_type,
         read_units=read_units,
         scan_seconds=read_units / source.scan_read_units,
