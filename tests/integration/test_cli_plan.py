@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,13 @@ import pytest
 import yaml
 
 from dynalens.cli import main
-from dynalens.errors import EXIT_ATTENTION, EXIT_OK
+from dynalens.config import CollectionConfig, StoreLocation, dump_settings, fingerprint
+from dynalens.errors import EXIT_ATTENTION, EXIT_FAILED, EXIT_OK
+from dynalens.position import Copy
+from dynalens.position.dynamodb import DynamoStore
+from dynalens.position.dynamodb.items import Items
+from dynalens.position.dynamodb.table import create_table
+from dynalens.retry import STANDARD
 from tests.conftest import KeyType, TableFactory
 from tests.services.dynamodb_local import ENVIRONMENT, DynamoDBLocal
 from tests.up import Up
@@ -120,3 +128,77 @@ def test_a_plan_is_applied_by_the_worker_that_starts_with_it(
     code, out, err = plan(after)
     assert (code, err) == (EXIT_OK, ""), out
     assert out.endswith("Plan: 0 to build, 0 to rebuild, 0 to end, 2 unchanged.\n")
+
+
+def test_a_stream_that_is_off_is_told_beside_the_plan(
+    plan: Callable[..., tuple[int, str, str]], source: Settings, table_factory: TableFactory
+) -> None:
+    table = table_factory(KEY, view_type=None)
+    code, out, err = plan({"source": source, "targets": METRICS, "collections": {"kept": counted(table)}})
+    assert code == EXIT_ATTENTION
+    assert "+ kept in metrics: first copy" in out
+    assert f"Table {table} has no stream." in err
+
+
+def test_what_a_table_costs_is_unknown_where_it_cannot_be_asked(
+    plan: Callable[..., tuple[int, str, str]], source: Settings
+) -> None:
+    unreachable = {**source, "endpoint_url": "http://127.0.0.1:1"}
+    settings = {"source": unreachable, "targets": METRICS, "collections": {"kept": counted("Donations")}}
+    code, out, err = plan(settings)
+    assert code == EXIT_FAILED
+    assert out.splitlines()[0] == "+ kept in metrics: first copy"
+    assert cells(out, "Donations")[1:] == ["eventually consistently", "unknown", "unknown", "unknown", "unknown"]
+    assert err.startswith("Donations: DescribeTable of Donations failed")
+    [scan] = json.loads(plan(settings, "--json")[1])["scans"]
+    assert (scan["items"], scan["read_units"], scan["seconds"]) == (None, None, None)
+
+
+def test_the_store_of_several_workers_is_asked(
+    plan: Callable[..., tuple[int, str, str]],
+    source: Settings,
+    table_factory: TableFactory,
+    dynamodb_local: DynamoDBLocal,
+) -> None:
+    table, name = table_factory(KEY), "dynalens-plan"
+    settings = {
+        "source": source,
+        "store": f"dynamodb://{name}",
+        "targets": {"metrics": "valkey://127.0.0.1:6379"},
+        "collections": {"kept": counted(table), "new": counted(table)},
+    }
+    code, out, err = plan(settings)
+    assert code == EXIT_ATTENTION
+    assert out.startswith("+ kept in metrics: first copy\n+ new in metrics: first copy\n")
+    assert f"of the store {name} failed" in err
+    assert "Create the table: dynalens store create" in err
+    with closing(Items(StoreLocation(name, "eu-west-1", dynamodb_local.endpoint_url), STANDARD)) as items:
+        create_table(items)
+    try:
+        with closing(DynamoStore(StoreLocation(name, "eu-west-1", dynamodb_local.endpoint_url))) as store:
+            described = dynamodb_local.client("dynamodb").describe_table(TableName=table)["Table"]
+            store.record(table, "metrics", [live("kept", counted(table), described["LatestStreamArn"])])
+        code, out, err = plan(settings)
+    finally:
+        dynamodb_local.client("dynamodb").delete_table(TableName=name)
+    assert code == EXIT_ATTENTION
+    assert out.startswith("  kept in metrics: unchanged\n+ new in metrics: first copy\n")
+    assert "failed" not in err
+
+
+def live(name: str, settings: Settings, stream: str) -> Copy:
+    collection = CollectionConfig.model_validate(settings)
+    return Copy(
+        collection=name,
+        target="metrics",
+        number=1,
+        state="live",
+        fingerprint=fingerprint(collection, "metrics"),
+        stream=stream,
+        scan="scan",
+        segments=1,
+        consistent=False,
+        started_at=time.time(),
+        finished_at=time.time(),
+        settings=dump_settings(collection),
+    )
