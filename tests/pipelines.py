@@ -72,6 +72,7 @@ class Bench:
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     segments: int = 2
     stream: str = "stream-1"
+    place: str = ""
     read_at: float = 0.0
     """When an earlier process last read the stream; a moment ago by default."""
     background: Background | None = None
@@ -79,7 +80,7 @@ class Bench:
     def pipeline(self) -> TablePipeline:
         """Make a pipeline, not yet started, as a new process would."""
         wanted = [
-            Wanted(name, self.fingerprints.get(name, "1"), dump_settings(collection))
+            Wanted(name, self.fingerprints.get(name, "1"), dump_settings(collection), self.place)
             for name, collection in self.collections.items()
         ]
         return TablePipeline(

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Self
 
+from dynalens.config import CollectionConfig, dump_settings, fingerprint
 from dynalens.partition import START, Partition
 from dynalens.position import Copy, Gap, PartitionState
 from dynalens.target import NO_MARK, TOMBSTONE_RETENTION_SECONDS, Generation, Mark, Memory
@@ -74,11 +76,24 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A configured collection: its settings as text, and the digest of those that a generation is built from."""
+    """A configured collection in a target.
+
+    Attributes:
+        collection: The collection's name.
+        fingerprint: Digest of the settings that a generation is built from.
+        settings: All of its settings, as text.
+        place: Where the target is; empty where nobody asks.
+    """
 
     collection: str
     fingerprint: str
     settings: str = "{}"
+    place: str = ""
+
+    @classmethod
+    def of(cls, name: str, collection: CollectionConfig, target: str, place: str) -> Self:
+        """Make it of a collection as it stands in a `Config`."""
+        return cls(name, fingerprint(collection, target), dump_settings(collection), place)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -381,6 +396,7 @@ def _begin(wanted: Wanted, situation: Situation, gaps: Iterable[Gap], scan: Scan
         started_at=situation.now,
         settings=wanted.settings,
         keeps_previous=wanted.collection in situation.rebuild,
+        place=wanted.place,
     )
 
 

@@ -1,17 +1,18 @@
 """What a worker that starts with a file would do: which generations it begins, why, and what it keeps no longer.
 
 `backfill` decides, here as in a worker. Targets are not asked, since one that is embedded belongs to its process: what
-the store has recorded of them is taken to be there. Nothing is written.
+the store has recorded of them is taken to be there, unless they are elsewhere now. Nothing is written.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-from dynalens.backfill import Loss, Scan, Situation, Wanted, is_above, losses, plan, segment_ids
-from dynalens.config import Config, Difference, differences, dump_settings, fingerprint, load_settings
+from dynalens.backfill import TARGET_LOST, Loss, Scan, Situation, Wanted, is_above, losses, plan, segment_ids
+from dynalens.config import Config, Difference, differences, load_settings
 from dynalens.partition import Position
 from dynalens.position import Copy, PartitionState, PositionStore
 from dynalens.report import FRESH_SECONDS, Report, ReportReader
@@ -70,7 +71,7 @@ def steps(config: Config, store: Store, streams: Mapping[str, str], *, now: floa
     """
     reports = store.reports()
     tables = dict.fromkeys(collection.table for collection in config.collections.values())
-    places = [(table, target) for table in tables for target, url in config.targets if url is not None]
+    places = [(table, target) for table in tables for target in config.targets.places()]
     situations = [_situation(config, store, place, streams.get(place[0]), reports=reports, now=now) for place in places]
     found = [step for situation in situations for step in planned(situation)]
     found += [step for place in _left_out(reports, places) for step in _ended(place, store.copies(*place))]
@@ -91,13 +92,15 @@ def planned(situation: Situation) -> list[Step]:
 def _step(wanted: Wanted, begun: Copy | None, situation: Situation, loss: Loss) -> Step:
     copies = [copy for copy in situation.copies if copy.collection == wanted.collection and copy.state != "dropped"]
     newest = max(copies, key=lambda copy: copy.number, default=None)
-    lost = [gap.reason for gap in (*situation.recorded, *loss.gaps) if newest and not is_above(newest, [gap])]
+    moved = newest is not None and _is_elsewhere(newest, wanted.place)
+    gaps = [gap for gap in (*situation.recorded, *loss.gaps) if newest and not is_above(newest, [gap])]
+    lost = [gap.reason for gap in gaps if not (moved and gap.reason == TARGET_LOST)]
     step = Step(
         collection=wanted.collection,
         target=situation.target,
         table=situation.table,
         action="keep",
-        served=_served(copies),
+        served=0 if moved else _served(copies),
         reasons=[f"changes were lost: {reason}" for reason in dict.fromkeys(lost)],
     )
     if begun is None:
@@ -124,14 +127,22 @@ _OTHER_FORM = "this release keeps it in another form"
 
 def _changed(newest: Copy, wanted: Wanted, target: str) -> tuple[list[Difference], list[str]]:
     """Give the settings that differ from those of a generation, and what else about them asks for another one."""
+    moved = []
+    if _is_elsewhere(newest, wanted.place):
+        moved = [Difference(f"targets.{target}", json.dumps(newest.place), json.dumps(wanted.place))]
     if newest.fingerprint == wanted.fingerprint:
-        return [], []
+        return moved, []
     try:
         built_with = load_settings(newest.settings)
     except ValueError:
-        return [], [_OTHER_RELEASE]
+        return moved, [_OTHER_RELEASE]
     different = differences(built_with, load_settings(wanted.settings), target)
-    return different, [] if different else [_OTHER_FORM]
+    return [*moved, *different], [] if different else [_OTHER_FORM]
+
+
+def _is_elsewhere(copy: Copy, place: str) -> bool:
+    """Say whether a generation is kept in another place than its target is now."""
+    return copy.state != "dropped" and copy.place not in {"", place}
 
 
 def _ended(place: Place, copies: Iterable[Copy]) -> list[Step]:
@@ -160,18 +171,20 @@ def _situation(  # noqa: PLR0913 - what it is put together from
     table, target = place
     copies = store.copies(table, target)
     states = [state for state in store.partitions(table) if state.target == target]
+    where = config.targets.places()[target]
+    moved = any(_is_elsewhere(copy, where) for copy in copies)
     return Situation(
         table=table,
         stream=_captured(copies) if stream is None else stream,
         target=target,
         wanted=[
-            Wanted(name, fingerprint(collection, target), dump_settings(collection))
+            Wanted.of(name, collection, target, where)
             for name, collection in config.collections.items()
             if collection.table == table
         ],
         copies=copies,
         recorded=[gap for gap in store.gaps(table) if gap.target == target],
-        memory=_as_recorded(copies, states, store.counter(table)),
+        memory=Memory() if moved else _as_recorded(copies, states, store.counter(table)),
         stored={state.partition.id: state for state in states},
         shards=[state.partition for state in states if state.partition.kind == "shard"],
         lost=[],

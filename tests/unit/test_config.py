@@ -917,6 +917,20 @@ def test_an_error_of_the_server_is_told_to_clients(tmp_path: Path, text: str, er
     assert caught.value.message == f"{tmp_path}/dynalens.yaml:{error}"
 
 
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("tantivy://./data/search", "tantivy://./data/search"),
+        ("valkey://embedded", "valkey://embedded"),
+        ("http://host:9200", "http://host:9200"),
+        ("https://me:p@ss/word@host:9200/path?verify=yes", "https://host:9200/path?verify=yes"),
+        ("https://me@host:9200?api_key=secret&replicas=1", "https://host:9200?api_key=***&replicas=1"),
+    ],
+)
+def test_the_place_of_a_target_does_not_tell_who_asks(url: str, place: str) -> None:
+    assert TargetsConfig(search=url, sql=None).places() == {"search": place}
+
+
 # Fingerprints, and what differs.
 
 DONATIONS = CollectionConfig(table="Donations", metrics={"by_platform": MetricConfig(group_by=("a",), count=True)})

@@ -70,6 +70,7 @@ class Kept:
             started_at=1.0,
             finished_at=2.0,
             settings=dump_settings(collection),
+            place=BOTH.places()[target],
         )
         copy = replace(copy, **how)  # type: ignore[arg-type]
         self.store.record(collection.table, target, [copy])
@@ -162,6 +163,22 @@ def test_a_target_that_is_added_gets_first_copies(kept: Kept) -> None:
         ("donations", "search"),
         ("users", "search"),
     }
+
+
+def test_a_target_that_is_elsewhere_now_gets_first_copies_there(kept: Kept) -> None:
+    elsewhere = TargetsConfig(sql="clickhouse://host:8443/db", metrics="valkey://embedded")
+    found = kept.steps(file(elsewhere, donations=DONATIONS, users=USERS.model_copy(update={"where": {}})))
+    moved = Difference("targets.sql", '"chdb://./data/sql"', '"clickhouse://host:8443/db"')
+    step = found["donations", "sql"]
+    assert (step.action, step.served, step.begun, step.consistent) == ("build", 0, 2, True)
+    assert (step.differences, step.reasons) == ([moved], [])
+    assert found["users", "sql"].differences == [moved, Difference("where.TYPE", '"user"', None)]
+    assert found["donations", "metrics"].action == "keep"
+
+
+def test_where_a_release_before_kept_its_generations_is_no_question(empty: Kept) -> None:
+    empty.copied(FILE, place="")
+    assert set(empty.actions(FILE).values()) == {"keep"}
 
 
 @pytest.mark.parametrize(("stream", "reasons"), [("stream/2", [ANOTHER_STREAM]), ("", [ANOTHER_STREAM]), (STREAM, [])])

@@ -47,6 +47,7 @@ EMBEDDED_SQL = "chdb://./data/sql"
 EMBEDDED_METRICS = "valkey://embedded"
 
 _PASSWORD = re.compile(r"(://[^:@/?#\s]*):[^\s]*@")
+_ASKED_BY = re.compile(r"://[^/?#\s]*@")
 _SECRET_PARAMETER = re.compile(r"([?&](?:password|passwd|pwd|secret|token|key|api_key)=)[^&\s]*", re.IGNORECASE)
 
 
@@ -138,6 +139,10 @@ class TargetsConfig(Section):
 
     metrics: str | None = Field(default=None, examples=[EMBEDDED_METRICS])
     """Metrics: `valkey://embedded` is started and kept by Dynalens; `valkey://HOST:PORT` is a server of yours."""
+
+    def places(self) -> dict[str, str]:
+        """Give where each kind of target that is kept is, by its name: its URL without who asks, or secrets."""
+        return {name: _ASKED_BY.sub("://", masked(url)) for name, url in self if url is not None}
 
 
 class SumConfig(Section):

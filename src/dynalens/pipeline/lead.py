@@ -70,6 +70,7 @@ class Lead:
     def _record(self, situation: Situation, loss: Loss, chosen: Plan) -> None:
         self.record_loss(loss, chosen.new)
         begun = {copy.collection for copy in chosen.new}
+        places = {wanted.collection: wanted.place for wanted in situation.wanted}
         for copy in situation.copies:
             if copy in chosen.retired:
                 continue
@@ -79,8 +80,10 @@ class Lead:
                 # There is nothing left of it, or nothing is to come of it. A store that was taken back may also call
                 # one live that the target has dropped since: fed again it would be kept, and lack all from before.
                 self.store.save_copy(self.table, dropped(copy), was=copy)
-            elif copy.state != "dropped" and copy.stream != situation.stream:
-                self.store.save_copy(self.table, replace(copy, stream=situation.stream), was=copy)
+            elif copy.state != "dropped":
+                found = replace(copy, stream=situation.stream, place=places[copy.collection])
+                if found != copy:
+                    self.store.save_copy(self.table, found, was=copy)
 
     def _set_barriers(self) -> None:
         """Say which epochs were drawn before a generation was recorded: a shard that has one does not know of it."""

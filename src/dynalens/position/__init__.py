@@ -71,6 +71,7 @@ class Copy:
             something else.
         barrier: Its scan begins once every live shard has drawn an epoch above this one; 0: not known yet.
         keeps_previous: The generation before it is kept when it takes its place.
+        place: Where the target keeps it (`TargetsConfig.places`); empty: a release before this one began it.
     """
 
     collection: str
@@ -87,6 +88,7 @@ class Copy:
     settings: str = ""
     barrier: int = 0
     keeps_previous: bool = False
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)

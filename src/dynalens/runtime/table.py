@@ -10,11 +10,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from dynalens import clock
 from dynalens.backfill import Scan, Wanted
-from dynalens.config import CollectionConfig, Config, SourceConfig, dump_settings, fingerprint
+from dynalens.config import CollectionConfig, Config, SourceConfig
 from dynalens.dead_letter import DeadLetterStore
 from dynalens.errors import DynalensError
 from dynalens.pipeline import Background, Leases, Table, TablePipeline
@@ -54,6 +54,8 @@ class Parts:
     """Gives the leases of a table by its name."""
     retries: RetryPolicy = RECONNECT
     """How long is waited between attempts to attach a target."""
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Where each target is, by its name."""
 
 
 def worker_name() -> str:
@@ -201,7 +203,7 @@ class TableWorker:
                 items=info.item_count,
                 wanted={
                     target.name: [
-                        Wanted(name, fingerprint(collection, target.name), dump_settings(collection))
+                        Wanted.of(name, collection, target.name, parts.places.get(target.name, ""))
                         for name, collection in self._collections.items()
                     ]
                     for target in parts.targets

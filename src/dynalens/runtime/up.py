@@ -46,6 +46,7 @@ def up(config: Config, *, on_ready: Callable[[str], None]) -> int:
             source=config.source,
             aws=stack.enter_context(closing(Aws(config.source))),
             targets=targets.all(),
+            places=config.targets.places(),
             store=store,
             requests=store,
             dead_letters=store,

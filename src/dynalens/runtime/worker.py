@@ -43,6 +43,7 @@ def work(config: Config, *, on_ready: Callable[[str], None]) -> int:
             source=config.source,
             aws=stack.enter_context(closing(Aws(config.source))),
             targets=targets,
+            places=config.targets.places(),
             store=store,
             requests=store,
             dead_letters=store,

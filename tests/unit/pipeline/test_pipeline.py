@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -210,6 +211,16 @@ def test_a_redrive_that_cannot_read_the_table_waits_with_the_reason(
         bench.store.add([replace(poison, sequence_number="1", record=record, state="redrive")])
         observed(lambda: bench.store.letters()[-1].message == "GetItem is not allowed.")
     assert bench.store.letters()[-1].state == "waiting"
+
+
+def test_where_a_target_is_is_recorded_of_what_it_holds(bench: Bench) -> None:
+    def is_recorded(place: str) -> bool:
+        copies = bench.store.copies("Donations", "sql")
+        return [(copy.number, copy.state, copy.place) for copy in copies] == [(1, "live", place)]
+
+    for place in ("", "chdb://./data/sql", "chdb://./moved/sql"):
+        with replace(bench, place=place).running():
+            observed(partial(is_recorded, place))
 
 
 def test_changes_that_were_trimmed_are_a_gap_that_a_new_generation_closes(
