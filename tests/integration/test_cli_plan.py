@@ -123,6 +123,8 @@ def test_a_plan_is_applied_by_the_worker_that_starts_with_it(
 
     applied = up(after)
     statuses = {row["collection"]: row for row in applied.get("/api/v1/status")["collections"]}
+    rebuilt = [line for line in out.splitlines() if line.startswith(("~", "-", " "))]
+    assert set(rebuilt) <= set((applied.folder / "up.log").read_text().splitlines())
     served = {name: row["generation"] for name, row in statuses.items()}
     assert served == {step["collection"]: step["begun"] for step in planned["steps"] if step["begun"]}
     code, out, err = plan(after)

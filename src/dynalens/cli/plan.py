@@ -86,6 +86,16 @@ def _exit_code(found: Sequence[Step], tables: Sequence[TableCheck]) -> int:
     return EXIT_ATTENTION if any(step.action != "keep" for step in found) else verdict(tables)
 
 
+def replacing(settings: Config) -> list[Step]:
+    """Give what a process over the data folder would rebuild, end or copy elsewhere; a new collection is no news.
+
+    Raises:
+        StoreError: The store in the folder cannot be read.
+    """
+    found = _steps(settings.model_copy(update={"store": None}), ())
+    return [step for step in found if step.action in {"rebuild", "end"} or step.differences]
+
+
 # Finding out.
 
 
@@ -170,12 +180,7 @@ def _counts(found: Sequence[Step]) -> dict[Action, int]:
 def _print(settings: Config, found: Sequence[Step], readings: Sequence[Reading]) -> None:
     console = stdout()
     for step in found:
-        sign, style = _SIGNS[step.action]
-        console.print(
-            Text(printable(f"{sign} {step.collection} in {step.target}: {_what(step)}"), style), soft_wrap=True
-        )
-        for line in [*map(_change, step.differences), *step.reasons]:
-            console.print(Text(printable(f"    {line}")), soft_wrap=True)
+        console.print(described(step), soft_wrap=True)
     console.print()
     if readings:
         console.print(_scans(readings), "", sep="\n")
@@ -186,6 +191,15 @@ def _print(settings: Config, found: Sequence[Step], readings: Sequence[Reading])
             soft_wrap=True,
         )
     console.print(_summary(found))
+
+
+def described(step: Step) -> Text:
+    """Say in a line what would come of a collection in a target, and below it why."""
+    sign, style = _SIGNS[step.action]
+    text = Text(printable(f"{sign} {step.collection} in {step.target}: {_what(step)}"), style)
+    for reason in [*map(_change, step.differences), *step.reasons]:
+        text.append(f"\n    {printable(reason)}", style="default")
+    return text
 
 
 def _what(step: Step) -> str:

@@ -6,6 +6,7 @@ import typer
 
 from dynalens.cli.options import ConfigFile, configuration, examples
 from dynalens.cli.output import stderr
+from dynalens.cli.plan import described, replacing
 
 EXAMPLES = examples("dynalens up", "dynalens -c staging.yaml up")
 
@@ -13,8 +14,8 @@ EXAMPLES = examples("dynalens up", "dynalens -c staging.yaml up")
 def command(context: typer.Context, *, config: ConfigFile = None) -> int:
     """Keep the collections and serve them, until Ctrl-C or SIGTERM.
 
-    Makes the first copy of each table, then follows its stream. Prints the address on stdout once it answers, and how
-    it goes on stderr.
+    Makes the first copy of each table, then follows its stream. Prints the address on stdout once it answers, and on
+    stderr what a changed file makes it build anew (see dynalens plan), and how it goes.
     """
     settings = configuration(context, config)
     # Here, so that --help and the client commands start without the engines.
@@ -27,5 +28,13 @@ def command(context: typer.Context, *, config: ConfigFile = None) -> int:
         stderr().print("`store` is for dynalens worker and serve: `up` keeps its positions in a local file.")
     arm_from_environment()
     shift_from_environment()
+    # Asked before it is applied, told once nothing stands in its way.
+    replaced = replacing(settings)
     with View(settings) as view:
-        return up(settings, on_ready=view.ready)
+
+        def ready(address: str) -> None:
+            view.ready(address)
+            for step in replaced:
+                stderr().print(described(step), soft_wrap=True)
+
+        return up(settings, on_ready=ready)
