@@ -7,7 +7,7 @@ the store has recorded of them is taken to be there, unless they are elsewhere n
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -71,10 +71,14 @@ def steps(config: Config, store: Store, streams: Mapping[str, str], *, now: floa
     """
     reports = store.reports()
     tables = dict.fromkeys(collection.table for collection in config.collections.values())
-    places = [(table, target) for table in tables for target in config.targets.places()]
-    situations = [_situation(config, store, place, streams.get(place[0]), reports=reports, now=now) for place in places]
+    situations = [
+        situation
+        for table in tables
+        for situation in _situations(config, store, table, streams.get(table), reports=reports, now=now)
+    ]
     found = [step for situation in situations for step in planned(situation)]
-    found += [step for place in _left_out(reports, places) for step in _ended(place, store.copies(*place))]
+    named = [(situation.table, situation.target) for situation in situations]
+    found += [step for place in _left_out(reports, named) for step in _ended(place, store.copies(*place))]
     order = {name: number for number, name in enumerate(config.collections)}
     return sorted(found, key=lambda step: (step.action == "end", order.get(step.collection, len(order))))
 
@@ -165,38 +169,34 @@ def _served(copies: Iterable[Copy]) -> int:
 # What the store holds.
 
 
-def _situation(  # noqa: PLR0913 - what it is put together from
-    config: Config, store: Store, place: Place, stream: str | None, *, reports: Iterable[Report], now: float
-) -> Situation:
-    table, target = place
-    copies = store.copies(table, target)
-    states = [state for state in store.partitions(table) if state.target == target]
-    where = config.targets.places()[target]
-    moved = any(_is_elsewhere(copy, where) for copy in copies)
-    return Situation(
-        table=table,
-        stream=_captured(copies) if stream is None else stream,
-        target=target,
-        wanted=[
-            Wanted.of(name, collection, target, where)
-            for name, collection in config.collections.items()
-            if collection.table == table
-        ],
-        copies=copies,
-        recorded=[gap for gap in store.gaps(table) if gap.target == target],
-        memory=Memory() if moved else _as_recorded(copies, states, store.counter(table)),
-        stored={state.partition.id: state for state in states},
-        shards=[state.partition for state in states if state.partition.kind == "shard"],
-        lost=[],
-        read_at=max((report.polled_at for report in reports if (report.table, report.target) == place), default=0.0),
-        repairs=config.source.repair == "automatic",
-        rebuild=frozenset(
-            request.collection
-            for request in store.requests(table)
-            if (request.kind, request.state, request.target) == ("rebuild", "waiting", target)
-        ),
-        now=now,
-    )
+def _situations(  # noqa: PLR0913 - what they are put together from
+    config: Config, store: Store, table: str, stream: str | None, *, reports: Sequence[Report], now: float
+) -> Iterator[Situation]:
+    """Give what the store holds of a table, for each target of the file."""
+    states, gaps, epoch = store.partitions(table), store.gaps(table), store.counter(table)
+    asked = [each for each in store.requests(table) if (each.kind, each.state) == ("rebuild", "waiting")]
+    named = {name: collection for name, collection in config.collections.items() if collection.table == table}
+    for target, place in config.targets.places().items():
+        copies = store.copies(table, target)
+        stored = [state for state in states if state.target == target]
+        moved = any(_is_elsewhere(copy, place) for copy in copies)
+        polled = [report.polled_at for report in reports if (report.table, report.target) == (table, target)]
+        yield Situation(
+            table=table,
+            stream=_captured(copies) if stream is None else stream,
+            target=target,
+            wanted=[Wanted.of(name, collection, target, place) for name, collection in named.items()],
+            copies=copies,
+            recorded=[gap for gap in gaps if gap.target == target],
+            memory=Memory() if moved else _as_recorded(copies, stored, epoch),
+            stored={state.partition.id: state for state in stored},
+            shards=[state.partition for state in stored if state.partition.kind == "shard"],
+            lost=[],
+            read_at=max(polled, default=0.0),
+            repairs=config.source.repair == "automatic",
+            rebuild=frozenset(request.collection for request in asked if request.target == target),
+            now=now,
+        )
 
 
 def _captured(copies: Iterable[Copy]) -> str:

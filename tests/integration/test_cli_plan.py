@@ -114,7 +114,7 @@ def test_a_plan_is_applied_by_the_worker_that_starts_with_it(
         "~ kept in metrics: built anew as generation 2; generation 1 is served until it has caught up",
         '    metrics.all.max: [] → ["n"]',
         "+ new in metrics: first copy",
-        "- left in metrics: kept up to date no longer; what was copied stays there as it is",
+        f"- left in metrics: follows {table} no longer; what was copied stays there as it is",
     ]
     assert cells(out, table)[1:] == ["strongly consistently", "about 1", "9.8 KiB", "3.0", "3.0 s"]
     assert out.endswith("Plan: 1 to build, 1 to rebuild, 1 to end, 0 unchanged.\n")

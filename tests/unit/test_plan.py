@@ -144,6 +144,12 @@ def test_a_collection_that_is_added_is_copied_and_one_that_is_taken_out_ends(kep
     }
 
 
+def test_a_collection_that_follows_another_table_is_copied_from_there(kept: Kept) -> None:
+    found = steps(file(donations=CollectionConfig(table="Crm"), users=USERS), kept.store, {}, now=NOW)
+    told = [(step.collection, step.table, step.action) for step in found if step.target == "sql"]
+    assert told == [("donations", "Crm", "build"), ("users", "Crm", "keep"), ("donations", "Donations", "end")]
+
+
 def test_what_ends_is_told_until_a_worker_has_run_without_it(kept: Kept) -> None:
     without = file(TargetsConfig(metrics="valkey://embedded"), donations=DONATIONS)
     assert kept.actions(without) == {

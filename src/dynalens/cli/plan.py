@@ -209,7 +209,7 @@ def _what(step: Step) -> str:
         case "rebuild":
             return f"built anew as generation {step.begun}; generation {step.served} is served until it has caught up"
         case "end":
-            return "kept up to date no longer; what was copied stays there as it is"
+            return f"follows {step.table} no longer; what was copied stays there as it is"
     return "unchanged"
 
 
