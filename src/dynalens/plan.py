@@ -85,8 +85,7 @@ def steps(config: Config, store: Store, streams: Mapping[str, str], *, now: floa
 
 def planned(situation: Situation) -> list[Step]:
     """Give what would come of the collections of one table in one target."""
-    # Whether a shard comes late shows only when the stream is read.
-    loss = losses(situation, holds=lambda _partition: False)
+    loss = losses(situation)
     chosen = plan(situation, loss, lambda consistent: Scan("", 1, consistent))
     begun = {copy.collection: copy for copy in chosen.new}
     named = [_step(wanted, begun.get(wanted.collection), situation, loss) for wanted in situation.wanted]
