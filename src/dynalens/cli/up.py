@@ -33,8 +33,9 @@ def command(context: typer.Context, *, config: ConfigFile = None) -> int:
     with View(settings) as view:
 
         def ready(address: str) -> None:
-            view.ready(address)
             for step in replaced:
                 stderr().print(described(step), soft_wrap=True)
+            # From here on the view draws on the same terminal.
+            view.ready(address)
 
         return up(settings, on_ready=ready)
