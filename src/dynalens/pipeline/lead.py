@@ -81,7 +81,7 @@ class Lead:
                 # one live that the target has dropped since: fed again it would be kept, and lack all from before.
                 self.store.save_copy(self.table, dropped(copy), was=copy)
             elif copy.state != "dropped":
-                found = replace(copy, stream=situation.stream, place=places[copy.collection])
+                found = replace(copy, stream=situation.stream, place=places.get(copy.collection, copy.place))
                 if found != copy:
                     self.store.save_copy(self.table, found, was=copy)
 
