@@ -1,0 +1,139 @@
+"""Every engine that answers searches, and how the suite opens each.
+
+An engine is a search target like any other; what differs is how its server is had, and what makes a write visible: the
+embedded engine shows it at once, a cluster after a refresh.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from typing import Protocol
+
+import pytest
+
+from dynalens.change import Change, KeySchema, Typed, document_id, render
+from dynalens.config import CollectionConfig
+from dynalens.search import Query, SearchAnswer, SearchRequest
+from dynalens.target import (
+    DocumentReader,
+    Generation,
+    SearchReader,
+    SearchSnapshot,
+    StoredDocument,
+    Target,
+    Write,
+    version,
+)
+
+KEYS = KeySchema(("id",))
+
+
+class SearchTarget(Target, DocumentReader, SearchReader, Protocol):
+    """What every engine gives."""
+
+
+class Engine:
+    """An engine that was opened.
+
+    Args:
+        target: Its target.
+        settle: Makes writes visible to searches.
+    """
+
+    def __init__(self, target: SearchTarget, settle: Callable[[], None]) -> None:
+        self.target = target
+        self.settle = settle
+        self._ordinals = itertools.count(1)
+
+    def next_version(self) -> int:
+        """Give a version above all before."""
+        return version(1, next(self._ordinals))
+
+
+class Collection:
+    """One collection of an engine, empty at first. Documents are known by their key, the string attribute `id`.
+
+    Args:
+        engine: Where it is kept.
+        name: Its name; no two of an engine may be filled at once.
+        fields: The paths that its configuration declares.
+    """
+
+    def __init__(self, engine: Engine, name: str, fields: Sequence[str] = ()) -> None:
+        self._engine = engine
+        self._name = name
+        self._config = CollectionConfig.model_validate({"table": name.title(), "search": {"fields": list(fields)}})
+        self._generation = Generation(name, 0)
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin anew: an empty generation takes the place of the one before."""
+        target, before = self._engine.target, self._generation
+        self._generation = Generation(self._name, before.number + 1)
+        target.create(self._generation, self._config)
+        target.serve(self._generation)
+        target.drop(before)
+
+    def write(self, items: Mapping[str, Mapping[str, Typed]]) -> None:
+        """Write items in DynamoDB JSON by their key, in this order, as one batch."""
+        self._apply(self._write(key, {"id": {"S": key}, **item}) for key, item in items.items())
+
+    def delete(self, key: str) -> None:
+        """Delete a document."""
+        self._apply([self._write(key, None)])
+
+    def _apply(self, writes: Iterable[Write]) -> None:
+        assert self._engine.target.apply(list(writes)) == []
+        self._engine.settle()
+
+    def _write(self, key: str, item: Mapping[str, Typed] | None) -> Write:
+        typed_key = {"id": {"S": key}}
+        document = None if item is None else render(item)
+        at = self._engine.next_version()
+        change = Change(
+            table=self._config.table,
+            id=id_of(key),
+            key=typed_key,
+            kind="modify" if document else "remove",
+            new=document,
+            sequence_number=str(10**20 + at),
+            size=len(document.json) if document else 0,
+        )
+        return Write(self._generation, change.id, at, document, change)
+
+    def search(self, request: SearchRequest) -> SearchAnswer:
+        """Answer a search."""
+        return self._engine.target.search(self._name, request)
+
+    def count(self, query: Query) -> int:
+        """Count the matches."""
+        return self._engine.target.matches(self._name, query)
+
+    def document(self, key: str) -> StoredDocument | None:
+        """Read one document."""
+        return self._engine.target.document(self._name, id_of(key))
+
+    def snapshot(self) -> SearchSnapshot:
+        """Hold the collection as it is."""
+        return self._engine.target.snapshot(self._name)
+
+
+def id_of(key: str) -> str:
+    """Give the id of the document with this key."""
+    return document_id({"id": {"S": key}}, KEYS)
+
+
+@contextmanager
+def _tantivy(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """Open the engine in this process; what is written is visible when `apply` returns."""
+    from dynalens.target.search import open_search
+
+    folders: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
+    with closing(open_search("tantivy://./search", folder=folders.mktemp("conformance"))) as target:
+        yield Engine(target, settle=lambda: None)
+
+
+ENGINES: Mapping[str, Callable[[pytest.FixtureRequest], AbstractContextManager[Engine]]] = {"tantivy": _tantivy}
+"""Openers by name. Each may ask for the fixtures of a session, a server among them."""

@@ -1,0 +1,43 @@
+"""The corpus and its cases, by topic: each module holds `DOCUMENTS` by key, and `CASES` that ask for them.
+
+All documents stand in one collection, so that every topic's odd values meet those of the others. Topics keep apart by
+the fields that they use, and by `topic`, which every document has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+
+from tests.conformance.case import Case
+from tests.conformance.topics import (
+    combined,
+    dates,
+    long_texts,
+    mixed,
+    names,
+    numbers,
+    shapes,
+    whole,
+)
+
+TOPICS: Sequence[ModuleType] = (
+    numbers,
+    dates,
+    shapes,
+    mixed,
+    names,
+    long_texts,
+    whole,
+    combined,
+)
+
+
+def _name(topic: ModuleType) -> str:
+    return topic.__name__.rpartition(".")[2]
+
+
+DOCUMENTS: Mapping[str, Mapping[str, object]] = {
+    key: {"topic": _name(topic), **item} for topic in TOPICS for key, item in topic.DOCUMENTS.items()
+}
+CASES: Sequence[tuple[str, Case]] = [(f"{_name(topic)}: {case.name}", case) for topic in TOPICS for case in topic.CASES]
