@@ -17,19 +17,27 @@ from tests.conformance.topics import (
     mixed,
     names,
     numbers,
+    ranking,
+    scripts,
     shapes,
+    typed_in,
     whole,
+    words,
 )
 
 TOPICS: Sequence[ModuleType] = (
     numbers,
     dates,
+    scripts,
     shapes,
     mixed,
     names,
     long_texts,
+    words,
     whole,
     combined,
+    ranking,
+    typed_in,
 )
 
 
