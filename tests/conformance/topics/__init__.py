@@ -13,11 +13,15 @@ from tests.conformance.case import Case
 from tests.conformance.topics import (
     combined,
     dates,
+    facets,
     long_texts,
+    marks,
     mixed,
     names,
     numbers,
+    orders,
     ranking,
+    refused,
     scripts,
     shapes,
     typed_in,
@@ -38,6 +42,10 @@ TOPICS: Sequence[ModuleType] = (
     combined,
     ranking,
     typed_in,
+    orders,
+    facets,
+    marks,
+    refused,
 )
 
 
