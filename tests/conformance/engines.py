@@ -57,7 +57,7 @@ class Collection:
 
     Args:
         engine: Where it is kept.
-        name: Its name; no two of an engine may be filled at once.
+        name: Its name; another one of this name takes its place.
         fields: The paths that its configuration declares.
     """
 
@@ -65,16 +65,17 @@ class Collection:
         self._engine = engine
         self._name = name
         self._config = CollectionConfig.model_validate({"table": name.title(), "search": {"fields": list(fields)}})
-        self._generation = Generation(name, 0)
         self.begin()
 
     def begin(self) -> None:
         """Begin anew: an empty generation takes the place of the one before."""
-        target, before = self._engine.target, self._generation
-        self._generation = Generation(self._name, before.number + 1)
+        target = self._engine.target
+        before = target.recall(self._config.table).generations
+        self._generation = Generation(self._name, 1 + max((one.number for one in before), default=0))
         target.create(self._generation, self._config)
         target.serve(self._generation)
-        target.drop(before)
+        for one in before:
+            target.drop(one)
 
     def write(self, items: Mapping[str, Mapping[str, Typed]]) -> None:
         """Write items in DynamoDB JSON by their key, in this order, as one batch."""
