@@ -11,12 +11,10 @@ from dynalens.search import ID, Bool, Exists, Facet, Ids, Prefix, Query, Range, 
 from tests.conformance.naive import Item
 
 KEYS = tuple("abcdefgh")
-PATHS = ("a", "b", "a.b", "m", "m.x", "m.y", "m.x.y", "none")
+_PATHS = st.sampled_from(["a", "a", "b", "m", "m.x", "none"])
 
-_NUMBERS: st.SearchStrategy[int | Decimal] = st.one_of(
-    st.integers(-3, 12),
-    st.sampled_from([10**20, 10**37 + 1, 10**37 + 2, -(10**37), 2024, 2025]),
-    st.sampled_from([Decimal("0.5"), Decimal("-0.5"), Decimal("2.25"), Decimal("1E-7"), Decimal("100000000000.1")]),
+_NUMBERS: st.SearchStrategy[int | Decimal] = st.sampled_from(
+    [-1, 0, 1, 2, 7, 2024, 10**37 + 1, 10**37 + 2, Decimal("0.5"), Decimal("2.25"), Decimal("1E-7")]
 )
 _DATES = st.sampled_from(
     [
@@ -24,12 +22,9 @@ _DATES = st.sampled_from(
         "2024-01-01T00:00:00Z",
         "2024-01-01T01:00:00+01:00",
         "2024-01-01T10:30",
-        "2024-01-01 10:30:00",
-        "2024-01-01T10:30:00.5Z",
-        "2024-01-31",
-        "2024-02-29",
+        "2024-01-01 10:30:00.5",
         "2023-12-31T23:30:00-01:00",
-        "2025-01-01",
+        "2024-02-29",
         "2024-02-30",
         "2024-01",
         "2024",
@@ -38,7 +33,6 @@ _DATES = st.sampled_from(
 _TEXTS = st.one_of(
     st.sampled_from(["", " ", "a", "ab", "Ab", "ab c", "AB-c", "7", "07", "-1", "2.25", "true", "false", "a:b", "~"]),
     _DATES,
-    st.text("abB 07.-:", max_size=4),
 )
 _VALUES: st.SearchStrategy[Value] = st.one_of(_NUMBERS, _TEXTS, st.booleans())
 
@@ -53,31 +47,34 @@ def _attributes() -> st.SearchStrategy[object]:
 
 
 def items() -> st.SearchStrategy[dict[str, Item]]:
-    """Draw documents by their key."""
-    item = st.dictionaries(st.sampled_from(["a", "b", "m", "a.b", "m.x"]), _attributes(), max_size=4)
-    return st.dictionaries(st.sampled_from(KEYS), item, min_size=1, max_size=len(KEYS))
+    """Draw a document for each key: `a` is anything, `b` dates of which many are one moment or day, maps are rare."""
+    dates = st.one_of(_DATES, _DATES, st.lists(_DATES, max_size=2), st.none())
+    item = st.fixed_dictionaries({"a": _attributes(), "b": dates}, optional={"m": _attributes(), "m.x": _attributes()})
+    return st.fixed_dictionaries(dict.fromkeys(KEYS, item))
 
 
 @st.composite
 def _ranges(draw: st.DrawFn) -> Range:
-    values: st.SearchStrategy[Value] = draw(st.sampled_from([_NUMBERS, _TEXTS, _DATES]))
+    paths: st.SearchStrategy[str]
+    values: st.SearchStrategy[Value]
+    paths, values = draw(st.sampled_from([(_PATHS, _NUMBERS), (_PATHS, _TEXTS), (st.just("b"), _DATES)]))
     lower = draw(st.sampled_from(["gt", "gte", ""]))
     upper = draw(st.sampled_from(["lt", "lte"] if not lower else ["lt", "lte", ""]))
-    return Range(draw(st.sampled_from(PATHS)), **{name: draw(values) for name in (lower, upper) if name})
+    return Range(draw(paths), **{name: draw(values) for name in (lower, upper) if name})
 
 
 def queries() -> st.SearchStrategy[Query]:
     """Draw an exact query."""
-    paths = st.sampled_from(PATHS)
     single = st.one_of(
-        st.builds(Term, paths, _VALUES),
-        st.builds(Terms, paths, st.lists(_VALUES, max_size=3).map(tuple)),
+        st.builds(Term, _PATHS, _VALUES),
+        st.builds(Terms, _PATHS, st.lists(_VALUES, max_size=3).map(tuple)),
         _ranges(),
-        st.builds(Prefix, paths, _TEXTS),
-        st.builds(Exists, paths),
+        _ranges(),
+        st.builds(Prefix, _PATHS, _TEXTS),
+        st.builds(Exists, _PATHS),
         st.builds(Ids, st.lists(st.sampled_from([*KEYS, "z"]), max_size=3).map(tuple)),
     )
-    return st.recursive(single, _bools, max_leaves=5)
+    return st.one_of(single, st.recursive(single, _bools, max_leaves=4))
 
 
 def _bools(inner: st.SearchStrategy[Query]) -> st.SearchStrategy[Query]:
@@ -103,6 +100,6 @@ class Question:
 
 def questions() -> st.SearchStrategy[Question]:
     """Draw a query, a complete order and a facet."""
-    keys = st.lists(st.builds(SortKey, st.sampled_from(PATHS), st.booleans(), st.booleans()), max_size=2)
+    keys = st.lists(st.builds(SortKey, _PATHS, st.booleans(), st.booleans()), max_size=2)
     orders = st.tuples(keys, st.booleans()).map(lambda drawn: (*drawn[0], SortKey(ID, descending=drawn[1])))
-    return st.builds(Question, queries(), orders, st.builds(Facet, st.sampled_from(PATHS), st.integers(1, 4)))
+    return st.builds(Question, queries(), orders, st.builds(Facet, _PATHS, st.integers(1, 4)))
