@@ -58,6 +58,8 @@ CASES: Sequence[Case] = [
         hits={"cart", "cart-of-one"},
     ),
     Case("a map has no words of its own", query({"match": {"lines": "cup"}}), hits=set()),
+    Case("no phrase over members", query({"match_phrase": {"lines.name": "cup tea"}}), hits=set()),
+    Case("a phrase within a member", query({"match_phrase": {"lines.name": "tea pot"}}), hits={"cart"}),
     Case("a path into maps", query({"range": {"address.geo.lat": {"gte": 50, "lt": 52}}}), hits={"address"}),
     Case("a filter by path", "filter=address.city:Łódź", hits={"address"}),
     Case("a box in a path", "q=lodz&fields=address.city", hits={"address"}),
