@@ -33,6 +33,8 @@ _DATES = st.sampled_from(
 _TEXTS = st.one_of(
     st.sampled_from(["", " ", "a", "ab", "Ab", "ab c", "AB-c", "7", "07", "-1", "2.25", "true", "false", "a:b", "~"]),
     _DATES,
+    # What query languages read as their own, and what is no letter in any.
+    st.text("aB0:*?\"'\\[](){}<>^~-+!/&|\t\n\0\u3000\U0010ffff", min_size=1, max_size=3),
 )
 _VALUES: st.SearchStrategy[Value] = st.one_of(_NUMBERS, _TEXTS, st.booleans())
 

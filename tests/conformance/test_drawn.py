@@ -19,14 +19,7 @@ from tests.conformance.typed import typed_item
 
 PAGE = 3
 
-drawings = given(
-    items=items(),
-    gone=st.sets(st.sampled_from(KEYS), max_size=2),
-    asked=st.lists(questions(), min_size=12, max_size=12),
-)
-
-# Drawn small: making a failure smaller still would ask an engine for minutes.
-PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
+SEEDS = (*range(15), *(pytest.param(number, marks=pytest.mark.soak) for number in range(15, 600)))
 
 
 @pytest.fixture(scope="module")
@@ -35,23 +28,21 @@ def drawn(engine: Engine) -> Collection:
     return Collection(engine, "drawn")
 
 
-@pytest.mark.parametrize("number", range(15))
+@pytest.mark.parametrize("number", SEEDS)
 def test_answers(drawn: Collection, number: int) -> None:
     # Of one seed the first example is the simplest one, the next is drawn, and further ones are like those before.
+    # Both are small: making a failure smaller still would ask an engine for minutes.
     @seed(number)
-    @settings(max_examples=2, phases=PHASES, database=None)
-    @drawings
+    @settings(max_examples=2, phases=[Phase.generate], database=None)
+    @given(
+        items=items(),
+        gone=st.sets(st.sampled_from(KEYS), max_size=2),
+        asked=st.lists(questions(), min_size=12, max_size=12),
+    )
     def hold(items: dict[str, Item], gone: set[str], asked: Sequence[Question]) -> None:
         assert_answers(drawn, items, gone, asked)
 
     hold()
-
-
-@pytest.mark.soak
-@drawings
-@settings(max_examples=3000, phases=PHASES)
-def test_many_answers(drawn: Collection, items: dict[str, Item], gone: set[str], asked: Sequence[Question]) -> None:
-    assert_answers(drawn, items, gone, asked)
 
 
 def assert_answers(
