@@ -19,7 +19,7 @@ from tests.conformance.typed import typed_item
 
 PAGE = 3
 
-SEEDS = (*range(15), *(pytest.param(number, marks=pytest.mark.soak) for number in range(15, 600)))
+SEEDS = (*range(15), *(pytest.param(number, marks=pytest.mark.soak) for number in range(15, 300)))
 
 
 @pytest.fixture(scope="module")
