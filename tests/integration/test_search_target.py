@@ -23,7 +23,7 @@ from dynalens.target import Generation, Mark, version
 from dynalens.target.search import open_search
 from dynalens.target.search.embedded.index import GenerationIndex
 from dynalens.target.search.embedded.target import SearchTarget
-from dynalens.target.search.embedded.view import MOST_PATHS
+from dynalens.target.search.language.paths import MOST_PATHS
 from dynalens.target.search.language.tokens import number_token, string_token
 from tests.contract.implementations import COLLECTIONS, OTHER_TABLE, TABLE, open_generation
 from tests.contract.writing import FIRST, SECOND, delete, put

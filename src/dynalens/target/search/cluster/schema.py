@@ -116,10 +116,20 @@ _MAPPINGS: dict[str, Any] = {
         {"texts_of_dates": {"path_match": f"{DATES}.*", "mapping": _TOKENS}},
         # The first value decides, and must not keep a later one out: a number that a text follows is left out of the
         # index by `ignore_malformed`, and a text whose first value was a date is a text all the same.
-        {"dates": {"match_mapping_type": "date", "mapping": {**_STRING, "fields": {**_STRING["fields"], "date": _DATE}}}},
+        {
+            "dates": {
+                "match_mapping_type": "date",
+                "mapping": {**_STRING, "fields": {**_STRING["fields"], "date": _DATE}},
+            }
+        },
         {"texts": {"match_mapping_type": "string", "mapping": _STRING}},
         {"integers": {"match_mapping_type": "long", "mapping": {"type": "double", "ignore_malformed": True}}},
         {"decimals": {"match_mapping_type": "double", "mapping": {"type": "double", "ignore_malformed": True}}},
-        {"booleans": {"match_mapping_type": "boolean", "mapping": {"type": "keyword", "ignore_above": LONGEST_KEYWORD}}},
+        {
+            "booleans": {
+                "match_mapping_type": "boolean",
+                "mapping": {"type": "keyword", "ignore_above": LONGEST_KEYWORD},
+            }
+        },
     ],
 }

@@ -23,14 +23,13 @@ from dynalens.target.search.embedded.folder import lock
 from dynalens.target.search.embedded.index import GenerationIndex, Row
 from dynalens.target.search.embedded.snapshot import Snapshot
 from dynalens.target.search.embedded.state import State
-from dynalens.target.search.embedded.view import MOST_PATHS, View
+from dynalens.target.search.embedded.view import View
 from dynalens.target.search.language.encode import encode
+from dynalens.target.search.language.paths import admissible
 from dynalens.target.search.language.tokens import path_name
 
 STATE_NAME = "state.db"
 _ENCODED_AT_ONCE = 100
-LONGEST_PATH = 1000
-"""Characters of a path's name; a longer one is found by all fields together only."""
 
 
 @dataclass(slots=True, eq=False)
@@ -185,8 +184,7 @@ class SearchTarget:
         """Give new paths a place among those indexed by name while there is one; the others are left out by name."""
         admitted = held.paths
         encoded = [row.encoded for row in rows if row.encoded is not None]
-        wanted = sorted(path for path in set().union(*(one.paths() for one in encoded)) - admitted if _fits(path))
-        new = wanted[: max(0, MOST_PATHS - len(admitted))]
+        new = admissible(set().union(*(one.paths() for one in encoded)), admitted)
         if new:
             self._state.add_paths(held.generation, new)
             # Replaced, not changed: views that are being read keep theirs.
@@ -278,7 +276,3 @@ def _row(write: Write) -> Row:
     if write.document is None:
         return Row(write.id, write.version)
     return Row(write.id, write.version, write.document, encode(write.document))
-
-
-def _fits(path: str) -> bool:
-    return len(path) <= LONGEST_PATH

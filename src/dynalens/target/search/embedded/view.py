@@ -8,14 +8,10 @@ from typing import Any
 
 from tantivy import Index, Query, Schema, Searcher
 
-from dynalens.errors import RequestError
 from dynalens.target.search.embedded import schema
 from dynalens.target.search.language.clause import Clause, Live
 from dynalens.target.search.language.clauses import restricted
-from dynalens.target.search.language.tokens import path_name
-
-MOST_PATHS = 1000
-"""Paths of a generation that are indexed by name; later ones are found by all fields together only."""
+from dynalens.target.search.language.paths import NamedPaths
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +36,8 @@ class View:
         return self.index.schema
 
     def name_of(self, path: str) -> str:
-        """Give the name that a path is indexed under; one that no document has is allowed and finds nothing.
-
-        Raises:
-            RequestError: Documents may have it, but it came after the first `MOST_PATHS`.
-        """
-        name = path_name(path)
-        if name not in self.paths and len(self.paths) >= MOST_PATHS:
-            raise RequestError(
-                f"{path!r:.100} is not among the {MOST_PATHS} fields of {self.collection} that can be asked by name.",
-                hint=f"Add to dynalens.yaml: collections: {{{self.collection}: {{search: {{fields: [{path:.100}]}}}}}}",
-            )
-        return name
+        """Give the name that a path is indexed under (`NamedPaths.name_of`)."""
+        return NamedPaths(self.collection, self.paths).name_of(path)
 
 
 def live(view: View, clause: Clause) -> Clause:
