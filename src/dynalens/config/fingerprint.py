@@ -65,7 +65,7 @@ def differences(old: CollectionConfig, new: CollectionConfig, target: str) -> li
 def _defining(collection: CollectionConfig, target: str, *, defaults: bool) -> dict[str, Any]:
     own = {target} & {"metrics", "search"}
     settings = collection.model_dump(mode="json", include={*_ROUTED_BY, *own}, exclude_defaults=not defaults)
-    if "search" in settings:
+    if "fields" in settings.get("search", {}):
         settings["search"]["fields"].sort()
     if collection.item_type == DEFAULT_ITEM_TYPE:
         settings["named_types"] = sorted(collection.named_types)

@@ -287,6 +287,9 @@ class SearchConfig(Section):
     fields: Paths = Field(default=(), examples=[["address.city", "title"]])
     """Paths, attribute names joined by dots, that can be searched by name however many other paths there are."""
 
+    settings: dict[str, Any] = Field(default_factory=dict, examples=[{"number_of_replicas": 1}])
+    """Settings of the index on OpenSearch or Elasticsearch, as in their references: shards, replicas and others."""
+
 
 class CollectionConfig(Section):
     """The live copy of one table, or of one item type in it."""
