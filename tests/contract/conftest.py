@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dynalens.target import Target
-from tests.contract.implementations import IMPLEMENTATIONS, Subject, open_generation
+from tests.contract.implementations import IMPLEMENTATIONS, Subject, open_generation, open_subject
 from tests.contract.stores import StoreTable
 from tests.contract.writing import FIRST
 from tests.services.dynamodb_local import DynamoDBLocal
@@ -17,7 +17,7 @@ from tests.services.dynamodb_local import DynamoDBLocal
 @pytest.fixture(params=IMPLEMENTATIONS)
 def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
     """One implementation of `Target` after the other; one that cannot be opened fails its tests."""
-    opened = IMPLEMENTATIONS[request.param](tmp_path)
+    opened = open_subject(request.param, tmp_path, request)
     yield opened
     opened.target.close()
 

@@ -13,11 +13,15 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
+import orjson
+import pytest
+
 from dynalens.change import Document, KeySchema, document_id
 from dynalens.config import CollectionConfig
 from dynalens.search import SearchRequest
 from dynalens.target import DocumentReader, Generation, MetricReader, SearchReader, SqlReader, Target, Write
 from dynalens.testing.memory import MemoryTarget
+from tests.services.opensearch.server import OpenSearchServer
 
 TABLE, OTHER_TABLE = "Donations", "People"
 KEYS = KeySchema(("id",))
@@ -168,13 +172,66 @@ class SearchSubject:
         self.target = self._open()
 
 
+class ClusterSubject:
+    """A real OpenSearch, whose address stands in the folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._url = (folder / ADDRESS_NAME).read_text()
+        self._folder = folder
+        self.target: Target = self._open()
+
+    def _open(self) -> Target:
+        from dynalens.target.search.cluster.connection import Connection, read_address
+        from dynalens.target.search.cluster.target import ClusterTarget
+
+        self._connection = Connection(read_address(self._url, folder=self._folder))
+        return ClusterTarget(self._connection)
+
+    def documents(self, collection: str) -> dict[str, object]:
+        self._connection.request("POST", f"/{collection}/_refresh")
+        answer = self._connection.request("POST", f"/{collection}/_search", {"size": 10_000})
+        found: dict[str, object] = {}
+        for hit in answer["hits"]["hits"]:
+            assert hit["_id"] not in found
+            source = hit["_source"]
+            ours = source.pop("_dynalens")
+            if "document" in ours:
+                found[hit["_id"]] = ours["document"].encode()
+                continue
+            found[hit["_id"]] = orjson.dumps(
+                source,
+                lambda text: orjson.Fragment(text.encode()),
+                orjson.OPT_PASSTHROUGH_SUBCLASS,
+            )
+        return found
+
+    def seen(self, document: Document) -> object:
+        return document.json
+
+    def reopen(self) -> None:
+        self.target.close()
+        self.target = self._open()
+
+
+ADDRESS_NAME = "opensearch.url"
+
+
+def open_subject(name: str, folder: Path, request: pytest.FixtureRequest) -> Subject:
+    """Open an implementation in a folder, with the server that it needs."""
+    if name == "cluster":
+        server: OpenSearchServer = request.getfixturevalue("opensearch")
+        (folder / ADDRESS_NAME).write_text(server.url)
+    return IMPLEMENTATIONS[name](folder)
+
+
 IMPLEMENTATIONS: Mapping[str, Callable[[Path], Subject]] = {
     "memory": MemorySubject,
     "sql": SqlSubject,
     "metrics": MetricsSubject,
     "search": SearchSubject,
+    "cluster": ClusterSubject,
 }
-DURABLE = ("sql", "metrics", "search")
+DURABLE = ("sql", "metrics", "search", "cluster")
 """Those that outlive the process that wrote to them."""
 
 

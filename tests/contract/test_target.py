@@ -22,11 +22,11 @@ from dynalens.target import Mark, Memory, Target, Write, version
 from tests.contract.implementations import (
     COLLECTIONS,
     DURABLE,
-    IMPLEMENTATIONS,
     OTHER_TABLE,
     TABLE,
     Subject,
     assert_holds,
+    open_subject,
 )
 from tests.contract.writer import PARTITION, key_of
 from tests.contract.writing import FIRST, SECOND, delete, put
@@ -374,10 +374,14 @@ def test_everything_outlives_a_restart(subject: Subject, target: Target) -> None
 
 @pytest.mark.parametrize("implementation", DURABLE)
 @pytest.mark.parametrize("steps", [3, 60])
-def test_marks_never_outlive_the_rows_they_stand_for(implementation: str, steps: int, tmp_path: Path) -> None:
+def test_marks_never_outlive_the_rows_they_stand_for(
+    implementation: str, steps: int, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     """A process is killed while it writes: what it confirmed is there, and what is marked is there."""
+    subject = open_subject(implementation, tmp_path, request)
+    subject.target.close()
     confirmed = killed_after(steps, implementation, tmp_path)
-    subject = IMPLEMENTATIONS[implementation](tmp_path)
+    subject.reopen()
     try:
         marked = subject.target.recall(TABLE).marks[PARTITION].position.rank
         assert marked >= confirmed

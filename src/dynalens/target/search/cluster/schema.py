@@ -1,8 +1,8 @@
 """What an index of a cluster looks like: documents with their attributes at the root, and what Dynalens keeps of them.
 
 Attributes stand at the root as they are, mapped as they come, for Dashboards and for queries of the cluster's own. What
-Dynalens itself searches by stands under `_dynalens`: the same words and tokens by path that the embedded engine keeps, so
-that both give the same answers, and whatever types an attribute takes.
+Dynalens itself searches by stands under `_dynalens`: the same words and tokens by path that the embedded engine keeps,
+so that both give the same answers, whatever types an attribute takes.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ DATES = f"{ROOT}.dates"
 """Tokens of the texts of dates by path."""
 
 HINTS = "hints"
+"""The document's type hints (`dynalens.change.typed_item`), JSON as text: no parser but ours takes every name."""
 DOCUMENT = "document"
-"""The whole document, where an attribute of it is aside; else it is the attributes at the root."""
+"""The whole document as text, where an attribute of it is aside; else it is the attributes at the root."""
 
 ANALYZER = "dynalens"
 """Divides at what is neither letter nor digit of ASCII: words are folded and divided before they get here."""
@@ -84,8 +85,14 @@ _SETTINGS: dict[str, Any] = {
     },
 }
 
-_STRING = {"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_above": LONGEST_KEYWORD}}}
+_KEYWORD = {"type": "keyword", "ignore_above": LONGEST_KEYWORD}
 _DATE = {"type": "date", "format": "strict_date_optional_time", "ignore_malformed": True}
+_NUMBER = {"type": "double", "ignore_malformed": True}
+
+
+def _text(**more: Mapping[str, object]) -> dict[str, object]:
+    return {"type": "text", "fields": {"keyword": _KEYWORD, **more}}
+
 
 _MAPPINGS: dict[str, Any] = {
     "dynamic": True,
@@ -116,20 +123,10 @@ _MAPPINGS: dict[str, Any] = {
         {"texts_of_dates": {"path_match": f"{DATES}.*", "mapping": _TOKENS}},
         # The first value decides, and must not keep a later one out: a number that a text follows is left out of the
         # index by `ignore_malformed`, and a text whose first value was a date is a text all the same.
-        {
-            "dates": {
-                "match_mapping_type": "date",
-                "mapping": {**_STRING, "fields": {**_STRING["fields"], "date": _DATE}},
-            }
-        },
-        {"texts": {"match_mapping_type": "string", "mapping": _STRING}},
-        {"integers": {"match_mapping_type": "long", "mapping": {"type": "double", "ignore_malformed": True}}},
-        {"decimals": {"match_mapping_type": "double", "mapping": {"type": "double", "ignore_malformed": True}}},
-        {
-            "booleans": {
-                "match_mapping_type": "boolean",
-                "mapping": {"type": "keyword", "ignore_above": LONGEST_KEYWORD},
-            }
-        },
+        {"dates": {"match_mapping_type": "date", "mapping": _text(date=_DATE)}},
+        {"texts": {"match_mapping_type": "string", "mapping": _text()}},
+        {"integers": {"match_mapping_type": "long", "mapping": _NUMBER}},
+        {"decimals": {"match_mapping_type": "double", "mapping": _NUMBER}},
+        {"booleans": {"match_mapping_type": "boolean", "mapping": _KEYWORD}},
     ],
 }
