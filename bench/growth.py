@@ -17,8 +17,7 @@ from bench.fundraiser import COLLECTIONS
 from bench.measure import Contender, interleaved, rate, table
 from dynalens.change import Change, render
 from dynalens.target import Write
-from dynalens.target.search import open_search
-from dynalens.target.search.embedded.target import SearchTarget
+from dynalens.target.search import SearchTarget, open_search
 
 SIZES = (100_000, 1_000_000)
 BATCH = 100

@@ -23,8 +23,7 @@ from bench.fundraiser import COLLECTIONS
 from dynalens.config import Config
 from dynalens.position.sqlite import SqliteStore
 from dynalens.server import Backend
-from dynalens.target.search import open_search
-from dynalens.target.search.embedded.target import SearchTarget
+from dynalens.target.search import SearchTarget, open_search
 from tests.serving import running
 
 DOCUMENTS = 100_000

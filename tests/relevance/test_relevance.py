@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from dynalens.search import ID, Highlight, SearchAnswer, SearchRequest, SortKey
-from dynalens.target.search import open_search
-from dynalens.target.search.embedded.target import SearchTarget
+from dynalens.target.search import SearchTarget, open_search
 from tests.relevance.cases import Case, cases
 from tests.relevance.corpus import Collection, corpus
 

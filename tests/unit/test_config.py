@@ -605,9 +605,9 @@ def test_what_a_later_version_brings_is_refused_by_name(tmp_path: Path, text: st
             ),
         ),
         (
-            MINIMAL + "targets:\n  search: https://host:9200\n",
+            MINIMAL + "targets:\n  search: ftp://host:9200\n",
             (
-                "5: targets.search: https://host:9200 is for a later version of Dynalens. "
+                "5: targets.search: ftp://host:9200 is no URL of this kind of target. "
                 "Write for example tantivy://./data/search."
             ),
         ),

@@ -132,7 +132,8 @@ class TargetsConfig(Section):
     """Where collections are kept: one URL per kind of target. A kind that is left out is not kept."""
 
     search: str | None = Field(default=None, examples=[EMBEDDED_SEARCH])
-    """Search: `tantivy://FOLDER` runs in this process and keeps its files in the folder."""
+    """Search: `tantivy://FOLDER` runs in this process and keeps its files in the folder; `https://USER:PASSWORD@HOST:9200`
+    and `opensearch+sigv4://HOST` are an OpenSearch or Elasticsearch of yours."""
 
     sql: str | None = Field(default=None, examples=[EMBEDDED_SQL])
     """SQL: `chdb://FOLDER` runs in this process and keeps its files in the folder."""

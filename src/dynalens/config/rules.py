@@ -47,12 +47,12 @@ _TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
 _TABLE_ARN = re.compile(r"arn:[^:]*:dynamodb:([^:]*):[^:]*:table/([^/]*)")
 
 _SCHEMES: Mapping[str, frozenset[str]] = {
-    "search": frozenset({"tantivy"}),
+    "search": frozenset({"tantivy", "http", "https", "opensearch+sigv4"}),
     "sql": frozenset({"chdb"}),
     "metrics": frozenset({"valkey", "valkeys", "redis", "rediss"}),
 }
 _LATER_SCHEMES: Mapping[str, frozenset[str]] = {
-    "search": frozenset({"http", "https", "opensearch+sigv4"}),
+    "search": frozenset(),
     "sql": frozenset({"clickhouse", "http", "https"}),
     "metrics": frozenset({"dynamodb"}),
 }

@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from dynalens.config import EMBEDDED_METRICS, Config, store_location
 from dynalens.errors import UsageError
 from dynalens.position.dynamodb import DynamoStore
 from dynalens.target import Target
 from dynalens.target.metrics import MetricsTarget, open_metrics
-from dynalens.target.search import open_search
+from dynalens.target.search import SearchTarget, open_search
 from dynalens.target.sql import SqlTarget, open_sql
-
-if TYPE_CHECKING:
-    from dynalens.target.search.embedded.target import SearchTarget
 
 _EMBEDDED_SCHEMES = ("tantivy://", "chdb://")
 

@@ -42,7 +42,7 @@ class _Held:
     paths: AbstractSet[str]
 
 
-class SearchTarget:
+class EmbeddedTarget:
     """Collections in Tantivy indexes: `Target`, `DocumentReader`, `SearchReader` and `Comparable` of `dynalens.target`.
 
     Generations of different tables may be written at once, each by one thread; readers run beside. One process opens
