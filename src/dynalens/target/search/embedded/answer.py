@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dynalens.errors import RequestError
 from dynalens.search import SCORE, Facet, FacetValue, Hit, Query, SearchAnswer, SearchRequest
 from dynalens.target.search.embedded.engine import Engine
 from dynalens.target.search.embedded.facets import facet_values
 from dynalens.target.search.embedded.paging import behind
-from dynalens.target.search.embedded.sorting import Found, Sorter, complete, own_value
+from dynalens.target.search.embedded.sorting import Found, Sorter
 from dynalens.target.search.embedded.view import View, live
+from dynalens.target.search.language.accepted import check
 from dynalens.target.search.language.clause import Clause
 from dynalens.target.search.language.clauses import Clauses
 from dynalens.target.search.language.compile import compiled, scores_are_equal
 from dynalens.target.search.language.highlight import highlighter
-from dynalens.target.search.language.limits import MOST_HITS, hold
-
-_GO_ON = "Go on with search_after, or take a snapshot (scroll), to read further."
+from dynalens.target.search.language.order import complete, own_value
 
 
 def answer(view: View, request: SearchRequest, *, limited: bool = True) -> SearchAnswer:
@@ -33,24 +31,13 @@ def answer(view: View, request: SearchRequest, *, limited: bool = True) -> Searc
         RequestError: It asks for what cannot be done.
         QueryLimitError: It passes a limit that the message names.
     """
-    _check(request, limited=limited)
+    check(request, limited=limited)
     return _Answer(view, request, live(view, compiled(view, request.query)), Engine(view)).give()
 
 
 def count(view: View, query: Query) -> int:
     """Count the live documents that match. Raises what `answer` raises."""
     return Engine(view).count(live(view, compiled(view, query)))
-
-
-def _check(request: SearchRequest, *, limited: bool) -> None:
-    if request.offset < 0 or request.size < 0:
-        raise RequestError("from and size count hits.", hint="Write 0 or more.")
-    if limited:
-        hold(request.offset + request.size, MOST_HITS, "hits from the first one on", _GO_ON)
-    if request.min_score is not None and (request.sort or request.facets or request.after):
-        raise RequestError(
-            "min_score cannot be combined with sort, facets or search_after.", hint="Leave out min_score."
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +114,7 @@ class _Answer:
                 score=one.score if self._is_scored else None,
                 document=one.stored.document,
                 highlight=marked(one.stored.document),
-                sort=tuple(own_value(one, key) for key in self.request.sort),
+                sort=tuple(own_value(one.stored.id, one.score, one.stored.document, key) for key in self.request.sort),
             )
             for one in found
         ]

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 
 from dynalens.search import Facet, FacetValue
 from dynalens.target.search.embedded.engine import Counted, Engine
 from dynalens.target.search.language.clause import Clause
 from dynalens.target.search.language.clauses import Clauses
-from dynalens.target.search.language.leaves import number
-from dynalens.target.search.language.limits import MOST_FACETS, hold
-from dynalens.target.search.language.tokens import value_of
+from dynalens.target.search.language.facets import facet_value
+from dynalens.target.search.language.limits import MOST_FACETS
 
 
 def facet_values(engine: Engine, clauses: Clauses, query: Clause, facet: Facet) -> list[FacetValue]:
@@ -21,9 +19,8 @@ def facet_values(engine: Engine, clauses: Clauses, query: Clause, facet: Facet) 
 
     Raises:
         RequestError: The field is not indexed by name.
-        QueryLimitError: More than `MOST_FACETS` values are asked for, or the field has too many.
+        QueryLimitError: The field has too many values.
     """
-    hold(facet.size, MOST_FACETS, "values of one facet", "Ask for fewer values.")
     name = clauses.name(facet.field)
     if facet.size < 1:
         return []
@@ -31,7 +28,7 @@ def facet_values(engine: Engine, clauses: Clauses, query: Clause, facet: Facet) 
     if len(found) > facet.size and found[-1].documents == found[-2].documents:
         found = _with_first_equals(engine, query, name, found, facet.size)
     in_order = sorted(found, key=lambda counted: (-counted.documents, counted.token))
-    return [_facet_value(counted) for counted in in_order[: facet.size]]
+    return [facet_value(*counted) for counted in in_order[: facet.size]]
 
 
 def _with_first_equals(engine: Engine, query: Clause, name: str, found: Sequence[Counted], size: int) -> list[Counted]:
@@ -46,8 +43,3 @@ def _with_first_equals(engine: Engine, query: Clause, name: str, found: Sequence
             break
         asked *= 4
     return list(dict.fromkeys([*more, *equals, *found]))
-
-
-def _facet_value(counted: Counted) -> FacetValue:
-    value = value_of(counted.token)
-    return FacetValue(number(value) if isinstance(value, Decimal) else value, counted.documents)

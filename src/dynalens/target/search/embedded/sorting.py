@@ -1,7 +1,6 @@
 """Any order by any paths, without a field made for it: tokens are walked in order, and documents read as needed.
 
-A document sorts as its smallest value in a rising order and as its largest in a falling one; documents without a value
-go last, or first. Groups of equal documents are never read whole: they are walked by the next key, and at last by id.
+Groups of equal documents are never read whole: they are walked by the next key, and at last by id.
 """
 
 from __future__ import annotations
@@ -9,23 +8,20 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import lru_cache
 from itertools import accumulate, groupby, pairwise
 from typing import NamedTuple
 
-from dynalens.search import ID, SCORE, SortKey, Value
+from dynalens.search import SCORE, SortKey
 from dynalens.target.search.embedded.engine import Counted, Engine, Scored, Stored
 from dynalens.target.search.language.clause import Clause
 from dynalens.target.search.language.clauses import Clauses, restricted
-from dynalens.target.search.language.leaves import plain, sort_token, values_at
 from dynalens.target.search.language.limits import MOST_HITS
-from dynalens.target.search.language.tokens import DATE_STRING, string_token
+from dynalens.target.search.language.order import own_token
+from dynalens.target.search.language.tokens import DATE_STRING
 
 _MOST_TOKENS = 10_000
 """Tokens of one step; the engine gives at most 65,000."""
-
-BY_ID = SortKey(ID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +38,6 @@ class _Group(NamedTuple):
     tokens: Sequence[str]
     begin: int
     size: int
-
-
-def complete(keys: Sequence[SortKey]) -> tuple[SortKey, ...]:
-    """Give an order that leaves nothing open: the id decides at last, and nothing behind it."""
-    fields = [key.field for key in keys]
-    return tuple(keys[: fields.index(ID) + 1]) if ID in fields else (*keys, BY_ID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,28 +221,10 @@ def in_order(found: Sequence[Found], keys: Sequence[SortKey]) -> list[Found]:
 def _sorted_by(found: Sequence[Found], key: SortKey) -> list[Found]:
     if key.field == SCORE:
         return sorted(found, key=lambda one: -one.score)
-    tokens = [(own_token(one.stored, key), one) for one in found]
+    tokens = [(own_token(one.stored.id, one.stored.document, key), one) for one in found]
     present = sorted(
         (pair for pair in tokens if pair[0] is not None), key=lambda pair: pair[0] or "", reverse=key.descending
     )
     missing = [one for token, one in tokens if token is None]
     having = [one for _, one in present]
     return missing + having if key.missing_first else having + missing
-
-
-def own_token(stored: Stored, key: SortKey) -> str | None:
-    """Give the token that a document sorts as; None where it has no value."""
-    if key.field == ID:
-        return string_token(stored.id)
-    tokens = map(sort_token, values_at(stored.document, key.field))
-    return (max if key.descending else min)(tokens, default=None)
-
-
-def own_value(found: Found, key: SortKey) -> Value | None:
-    """Give the value that a document sorts as; None where it has none."""
-    if key.field == SCORE:
-        return Decimal(repr(found.score))
-    if key.field == ID:
-        return found.stored.id
-    values = values_at(found.stored.document, key.field)
-    return plain((max if key.descending else min)(values, key=sort_token)) if values else None
