@@ -20,7 +20,9 @@ from dynalens.change import (
     decode_records,
     decode_scan,
     document_id,
+    dump_exact,
     encode_record,
+    load_exact,
     render,
     stream_record,
     typed_item,
@@ -79,6 +81,12 @@ def test_rendering_loses_nothing(item: Mapping[str, Any]) -> None:
     assert typed_item(document.json, document.types) == item
     assert list(document.fragments) == list(item)
     assert document == Document.unrendered(item)
+
+
+@given(ATTRIBUTES)
+def test_what_was_read_exactly_is_written_as_it_was(item: Mapping[str, Any]) -> None:
+    document = render(item)
+    assert dump_exact(load_exact(document.json)) == document.json
 
 
 @given(ATTRIBUTES)

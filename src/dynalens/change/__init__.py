@@ -26,7 +26,7 @@ from dynalens.change.digest import digest_of, document_digest
 from dynalens.change.document import Document, quoted_name, render, typed_item
 from dynalens.change.key import ID_BYTES, KeySchema, document_id, typed_key
 from dynalens.change.order import ordered_number, read_ordered
-from dynalens.change.value import DecodeError, NumberText, Typed, load_exact
+from dynalens.change.value import DecodeError, NumberText, Typed, dump_exact, load_exact
 
 __all__ = [
     "ID_BYTES",
@@ -46,6 +46,7 @@ __all__ = [
     "digest_of",
     "document_digest",
     "document_id",
+    "dump_exact",
     "encode_record",
     "load_exact",
     "moment",

@@ -71,6 +71,22 @@ def load_exact(document: bytes) -> Any:  # noqa: ANN401 - any JSON value
     return _EXACT.decode(document.decode())
 
 
+def dump_exact(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
+    """Write what `load_exact` read, as it was rendered: the same bytes."""
+    return dump(_with_numbers(value))
+
+
+def _with_numbers(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    match value:
+        case NumberText():
+            return orjson.Fragment(value.encode())
+        case dict():
+            return {name: _with_numbers(member) for name, member in value.items()}
+        case list():
+            return [_with_numbers(member) for member in value]
+    return value
+
+
 def dump(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
     """Write JSON: one spelling for each string, lone surrogates as escapes, bytes as base64."""
     try:
