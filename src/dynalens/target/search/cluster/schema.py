@@ -81,7 +81,7 @@ _SETTINGS: dict[str, Any] = {
     "max_terms_count": 262_144,
     "analysis": {
         "tokenizer": {ANALYZER: {"type": "simple_pattern_split", "pattern": "[\u0000-/:-@\\[-`{-\u007f]+"}},
-        "analyzer": {ANALYZER: {"type": "custom", "tokenizer": ANALYZER, "filter": ["lowercase"]}},
+        "analyzer": {ANALYZER: {"type": "custom", "tokenizer": ANALYZER}},
     },
 }
 
