@@ -228,7 +228,7 @@ class SearchSnapshot(Protocol):
 
 
 class SearchReader(Protocol):
-    """A target that answers searches. Writes are seen once `Target.apply` returned."""
+    """A target that answers searches. Writes are seen once `Target.apply` returned; by a cluster, once it refreshed."""
 
     def search(self, collection: str, request: SearchRequest) -> SearchAnswer:
         """Answer one search over the live documents of the served generation.
