@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-import orjson
 import pytest
 
 from dynalens.change import Document, KeySchema, document_id
@@ -51,6 +50,10 @@ class Subject(Protocol):
         """Give what readers must see of a document that is there."""
         ...
 
+    def settle(self) -> None:
+        """Let readers see what was applied, where that takes a target a while."""
+        ...
+
     def reopen(self) -> None:
         """Close the target and open it again, as the next process would."""
         ...
@@ -68,6 +71,9 @@ class MemorySubject:
 
     def seen(self, document: Document) -> object:
         return document.json
+
+    def settle(self) -> None:
+        """Readers see what was applied at once."""
 
     def reopen(self) -> None:
         """Close it; the fake outlives that, as a server would."""
@@ -99,6 +105,9 @@ class SqlSubject:
 
     def seen(self, document: Document) -> object:
         return document.json
+
+    def settle(self) -> None:
+        """Readers see what was applied at once."""
 
     def reopen(self) -> None:
         self.target.close()
@@ -137,6 +146,9 @@ class MetricsSubject:
     def seen(self, document: Document) -> object:
         return int(document.fragments["n"])
 
+    def settle(self) -> None:
+        """Readers see what was applied at once."""
+
     def reopen(self) -> None:
         self.target.close()
         self.target = self._open()
@@ -167,6 +179,9 @@ class SearchSubject:
     def seen(self, document: Document) -> object:
         return document.json
 
+    def settle(self) -> None:
+        """Readers see what was applied at once."""
+
     def reopen(self) -> None:
         self.target.close()
         self.target = self._open()
@@ -185,25 +200,17 @@ class ClusterSubject:
         from dynalens.target.search.cluster.target import ClusterTarget
 
         self._connection = Connection(read_address(self._url, folder=self._folder))
-        return ClusterTarget(self._connection)
+        self._cluster: SearchTarget = ClusterTarget(self._connection)
+        return self._cluster
 
     def documents(self, collection: str) -> dict[str, object]:
-        self._connection.request("POST", f"/{collection}/_refresh")
-        answer = self._connection.request("POST", f"/{collection}/_search", {"size": 10_000})
-        found: dict[str, object] = {}
-        for hit in answer["hits"]["hits"]:
-            assert hit["_id"] not in found
-            source = hit["_source"]
-            ours = source.pop("_dynalens")
-            if "document" in ours:
-                found[hit["_id"]] = ours["document"].encode()
-                continue
-            found[hit["_id"]] = orjson.dumps(
-                source,
-                lambda text: orjson.Fragment(text.encode()),
-                orjson.OPT_PASSTHROUGH_SUBCLASS,
-            )
-        return found
+        self.settle()
+        answer = self._cluster.search(collection, SearchRequest(size=10_000))
+        assert len({hit.id for hit in answer.hits}) == len(answer.hits) == answer.total
+        return {hit.id: hit.document for hit in answer.hits}
+
+    def settle(self) -> None:
+        self._connection.request("POST", "/*/_refresh")
 
     def seen(self, document: Document) -> object:
         return document.json

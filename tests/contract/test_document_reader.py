@@ -23,7 +23,7 @@ def readable(target: Target) -> ReadableTarget:
     return cast("ReadableTarget", target)
 
 
-pytestmark = pytest.mark.parametrize("subject", ["memory", "sql", "search"], indirect=True)
+pytestmark = pytest.mark.parametrize("subject", ["memory", "sql", "search", "cluster"], indirect=True)
 
 
 @pytest.mark.parametrize("attributes", ATTRIBUTES.values(), ids=ATTRIBUTES)
@@ -54,10 +54,11 @@ def test_there_is_no_document_where_none_lives(readable: ReadableTarget) -> None
     assert readable.document("donations", "B") is None
 
 
-def test_documents_are_those_of_the_served_generation(readable: ReadableTarget) -> None:
+def test_documents_are_those_of_the_served_generation(readable: ReadableTarget, subject: Subject) -> None:
     readable.create(SECOND, COLLECTIONS["donations"])
     readable.apply([put("a", version(1, 1)), put("b", version(1, 1), generation=SECOND)])
     readable.apply([put("c", version(1, 1), generation=SECOND)])
+    subject.settle()
     assert readable.document("donations", "b") is None
     assert readable.count("donations") == 1
     readable.serve(SECOND)
@@ -65,15 +66,16 @@ def test_documents_are_those_of_the_served_generation(readable: ReadableTarget) 
     assert readable.count("donations") == 2
 
 
-def test_documents_are_counted_once_each(readable: ReadableTarget) -> None:
+def test_documents_are_counted_once_each(readable: ReadableTarget, subject: Subject) -> None:
     assert readable.count("donations") == 0
     for epoch in (1, 2):
         readable.apply([put(f"key-{n}", version(epoch, n)) for n in range(30)])
     readable.apply([delete(f"key-{n}", version(3, n)) for n in range(10)])
+    subject.settle()
     assert readable.count("donations") == 20
 
 
-def test_fields_are_listed_with_the_types_seen(readable: ReadableTarget) -> None:
+def test_fields_are_listed_with_the_types_seen(readable: ReadableTarget, subject: Subject) -> None:
     values: list[Typed] = [
         {"S": "x"},
         {"N": "1"},
@@ -86,6 +88,7 @@ def test_fields_are_listed_with_the_types_seen(readable: ReadableTarget) -> None
     readable.apply([put("set", version(1, 10), attributes={"v": {"NS": ["1"]}, "rare": {"B": "AA=="}})])
     readable.apply([put("gone", version(1, 11), attributes={"v": {"S": "y"}, "lost": {"S": ""}})])
     readable.apply([delete("gone", version(1, 12))])
+    subject.settle()
     fields = readable.fields("donations")
     assert {field.name: dict(field.types) for field in fields} == {
         "id": {"string": 7},
@@ -96,9 +99,10 @@ def test_fields_are_listed_with_the_types_seen(readable: ReadableTarget) -> None
     assert fields[-1].name == "rare"
 
 
-def test_hostile_names_are_listed_as_they_are(readable: ReadableTarget) -> None:
+def test_hostile_names_are_listed_as_they_are(readable: ReadableTarget, subject: Subject) -> None:
     attributes = ATTRIBUTES["hostile names"]
     readable.apply([put("a", version(1, 1), attributes=attributes)])
+    subject.settle()
     assert {field.name for field in readable.fields("donations")} == {"id", "n", *attributes}
 
 

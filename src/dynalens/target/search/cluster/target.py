@@ -11,11 +11,24 @@ from dynalens.change import Document, document_digest
 from dynalens.config import CollectionConfig
 from dynalens.errors import TargetError
 from dynalens.partition import Position
-from dynalens.target import VERSION_BITS, Generation, Mark, Memory, Rejection, Write
+from dynalens.search import Everything, Query, SearchAnswer, SearchRequest
+from dynalens.target import (
+    VERSION_BITS,
+    Field,
+    Generation,
+    Mark,
+    Memory,
+    Rejection,
+    SearchSnapshot,
+    StoredDocument,
+    Walked,
+    Write,
+)
 from dynalens.target.search.cluster.bulk import Bulk
 from dynalens.target.search.cluster.connection import Connection, quoted
 from dynalens.target.search.cluster.indices import Indices, index_name, write_alias
 from dynalens.target.search.cluster.lines import Line, aside_line, document_line, stub_line
+from dynalens.target.search.cluster.reading import Reading
 from dynalens.target.search.cluster.state import State
 from dynalens.target.search.cluster.sweeping import sweep
 from dynalens.target.search.language.encode import Encoded, encode
@@ -26,7 +39,7 @@ _ENCODED_AT_ONCE = 100
 
 
 class ClusterTarget:
-    """Collections in the indices of a cluster: `Target` of `dynalens.target`.
+    """Collections in indices of a cluster: `Target`, `DocumentReader`, `SearchReader` and `Comparable`.
 
     Several processes may write and read at once; generations of different tables may be written by different threads.
 
@@ -41,6 +54,7 @@ class ClusterTarget:
         self._indices = Indices(connection)
         self._state = State(connection)
         self._bulk = Bulk(connection)
+        self._reading = Reading(connection, self._indices, self._state)
         self._named = _Named(self._state)
         # The highest epoch of this process's own writes, by table.
         self._written: dict[str, int] = {}
@@ -187,11 +201,45 @@ class ClusterTarget:
         self._bulk.close()
         self._connection.close()
 
+    # Reading.
+
+    def search(self, collection: str, request: SearchRequest) -> SearchAnswer:
+        """Answer one search."""
+        return self._reading.search(collection, request)
+
+    def matches(self, collection: str, query: Query) -> int:
+        """Count the live documents that match."""
+        return self._reading.matches(collection, query)
+
+    def snapshot(self, collection: str) -> SearchSnapshot:
+        """Hold the collection as it is now."""
+        return self._reading.snapshot(collection)
+
+    def document(self, collection: str, document_id: str) -> StoredDocument | None:
+        """Read one live document by id."""
+        return self._reading.document(collection, document_id)
+
+    def count(self, collection: str) -> int:
+        """Count the live documents."""
+        return self.matches(collection, Everything())
+
+    def fields(self, collection: str) -> list[Field]:
+        """List the top-level attributes with the types seen."""
+        return self._reading.fields(collection)
+
     # Comparing.
 
     def digest(self, _generation: Generation, item: Document) -> bytes | None:
         """Give the digest of an item as it would be kept."""
         return document_digest(item.json, item.types)
+
+    def kept(self, generation: Generation, ids: Sequence[str]) -> dict[str, bytes]:
+        """Give the digests of the live documents under these ids."""
+        return self._reading.kept(generation, ids)
+
+    def walk(self, generation: Generation, cursor: str, limit: int) -> Walked:
+        """List ids of live documents."""
+        return self._reading.walk(generation, cursor, limit)
 
 
 @dataclass
