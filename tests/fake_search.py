@@ -58,6 +58,7 @@ class FakeSearch:
     documents: dict[str, dict[str, bytes]] = field(default_factory=dict)
     failure: Exception | None = None
     asked: list[SearchRequest] = field(default_factory=list)
+    refreshed: list[str] = field(default_factory=list)
     snapshots: list[FakeSnapshot] = field(default_factory=list)
     gate: threading.Event = field(default_factory=threading.Event)
     """Closed, it holds up searching."""
@@ -73,6 +74,9 @@ class FakeSearch:
         self.gate.wait(30)
         self.fail()
         return found(self._served(collection), request)
+
+    def refresh(self, collection: str) -> None:
+        self.refreshed.append(collection)
 
     def matches(self, collection: str, query: Query) -> int:
         self.gate.wait(30)

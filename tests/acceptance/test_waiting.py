@@ -184,6 +184,15 @@ def test_a_sequence_number_is_waited_for_in_its_shard_or_in_all(served: Running,
     assert asked("sequence:223", "30").status_code == 200
 
 
+def test_whoever_waits_finds_what_a_cluster_shows_a_moment_later(served: Running, fakes: Fakes) -> None:
+    committed(fakes, "search", 111)
+    assert served.client.get(f"{COLLECTION}/search").status_code == 200
+    assert fakes.search.refreshed == []
+    wait = {"wait_for": "sequence:111@shardId-2", "wait_timeout": "30"}
+    assert served.client.get(f"{COLLECTION}/search", params=wait).status_code == 200
+    assert fakes.search.refreshed == ["donations"]
+
+
 def test_a_shard_that_was_split_has_all_of_its_numbers_once_a_child_is_read(served: Running, fakes: Fakes) -> None:
     child = PartitionState(Partition("shardId-4", "shard", ("shardId-0",)), "sql", 1, Position())
     fakes.stores.states = [("Donations", child)]

@@ -1,7 +1,6 @@
 """Every engine that answers searches, and how the suite opens each.
 
-An engine is a search target like any other; what differs is how its server is had, and what makes a write visible: the
-embedded engine shows it at once, a cluster after a refresh.
+An engine is a search target like any other; what differs is how its server is had.
 """
 
 from __future__ import annotations
@@ -9,29 +8,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
-from typing import Protocol
+from pathlib import Path
 
 import pytest
 
 from dynalens.change import Change, KeySchema, Typed, document_id, render
 from dynalens.config import CollectionConfig
 from dynalens.search import Query, SearchAnswer, SearchRequest
-from dynalens.target import (
-    DocumentReader,
-    Generation,
-    SearchReader,
-    SearchSnapshot,
-    StoredDocument,
-    Target,
-    Write,
-    version,
-)
+from dynalens.target import Generation, SearchSnapshot, StoredDocument, Write, version
+from dynalens.target.search import SearchTarget, open_search
+from tests.services.missing import skip_or_fail
+from tests.services.opensearch.server import OpenSearchServer
 
 KEYS = KeySchema(("id",))
-
-
-class SearchTarget(Target, DocumentReader, SearchReader, Protocol):
-    """What every engine gives."""
 
 
 class Engine:
@@ -39,12 +28,10 @@ class Engine:
 
     Args:
         target: Its target.
-        settle: Makes writes visible to searches.
     """
 
-    def __init__(self, target: SearchTarget, settle: Callable[[], None]) -> None:
+    def __init__(self, target: SearchTarget) -> None:
         self.target = target
-        self.settle = settle
         self._ordinals = itertools.count(1)
 
     def next_version(self) -> int:
@@ -87,7 +74,7 @@ class Collection:
 
     def _apply(self, writes: Iterable[Write]) -> None:
         assert self._engine.target.apply(list(writes)) == []
-        self._engine.settle()
+        self._engine.target.refresh(self._name)
 
     def _write(self, key: str, item: Mapping[str, Typed] | None) -> Write:
         typed_key = {"id": {"S": key}}
@@ -128,13 +115,24 @@ def id_of(key: str) -> str:
 
 @contextmanager
 def _tantivy(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    """Open the engine in this process; what is written is visible when `apply` returns."""
-    from dynalens.target.search import open_search
-
+    """Open the engine in this process."""
     folders: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
     with closing(open_search("tantivy://./search", folder=folders.mktemp("conformance"))) as target:
-        yield Engine(target, settle=lambda: None)
+        yield Engine(target)
 
 
-ENGINES: Mapping[str, Callable[[pytest.FixtureRequest], AbstractContextManager[Engine]]] = {"tantivy": _tantivy}
+@contextmanager
+def _opensearch(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """Open a server of the suite's own: others empty theirs after each test."""
+    folders: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
+    with skip_or_fail():
+        server = OpenSearchServer(folders.mktemp("opensearch"))
+    with server, closing(open_search(server.url, folder=Path())) as target:
+        yield Engine(target)
+
+
+ENGINES: Mapping[str, Callable[[pytest.FixtureRequest], AbstractContextManager[Engine]]] = {
+    "tantivy": _tantivy,
+    "opensearch": _opensearch,
+}
 """Openers by name. Each may ask for the fixtures of a session, a server among them."""

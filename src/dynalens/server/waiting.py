@@ -67,7 +67,16 @@ class Reading:
             conditions = [wait.condition(one) for one in self.awaited]
             with self.here.waits.one_more():
                 await self._until(wait, conditions)
+            if target == "search":
+                await self._refresh([about] if about else collections)
         self.request.scope[FRESHNESS] = await self.here.tables.freshness(target, collections)
+
+    async def _refresh(self, collections: Sequence[str]) -> None:
+        """Have searches see what was waited for: a cluster shows it a moment after it was applied."""
+        search = self.here.backend.search
+        if search is not None:
+            for collection in collections:
+                await self.here.searches.run(search.refresh, collection)
 
     async def _until(self, wait: Wait, conditions: Sequence[Callable[[], Awaitable[str]]]) -> None:
         lacking = "the stores do not tell in time how far it is"

@@ -228,7 +228,7 @@ class SearchSnapshot(Protocol):
 
 
 class SearchReader(Protocol):
-    """A target that answers searches. Writes are seen once `Target.apply` returned; by a cluster, once it refreshed."""
+    """A target that answers searches. Writes are seen once `Target.apply` returned; by a cluster, a moment later."""
 
     def search(self, collection: str, request: SearchRequest) -> SearchAnswer:
         """Answer one search over the live documents of the served generation.
@@ -243,6 +243,15 @@ class SearchReader(Protocol):
 
     def matches(self, collection: str, query: Query) -> int:
         """Count the live documents that match. Raises what `search` raises."""
+        ...
+
+    def refresh(self, collection: str) -> None:
+        """Let searches of a collection see all that was applied; for whoever waits for a write, since it costs.
+
+        Raises:
+            NotFoundError: The collection is not served yet.
+            TargetError: The engine does not answer.
+        """
         ...
 
     def snapshot(self, collection: str) -> SearchSnapshot:

@@ -58,6 +58,11 @@ class Reading:
         with self._viewing(collection) as view:
             return count(view, query)
 
+    def refresh(self, collection: str) -> None:
+        """Let searches see all that was applied."""
+        with self._viewing(collection):
+            self.indices.refresh([collection])
+
     def snapshot(self, collection: str) -> SearchSnapshot:
         """Hold the collection as it is now."""
         with self._viewing(collection) as view:

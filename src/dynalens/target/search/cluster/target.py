@@ -211,6 +211,10 @@ class ClusterTarget:
         """Count the live documents that match."""
         return self._reading.matches(collection, query)
 
+    def refresh(self, collection: str) -> None:
+        """Refresh the index that is served."""
+        self._reading.refresh(collection)
+
     def snapshot(self, collection: str) -> SearchSnapshot:
         """Hold the collection as it is now."""
         return self._reading.snapshot(collection)

@@ -231,6 +231,10 @@ class EmbeddedTarget:
         """Count the live documents that match."""
         return count(self._view(collection), query)
 
+    def refresh(self, collection: str) -> None:
+        """Do nothing where the collection is served: every commit is seen."""
+        self._view(collection)
+
     def snapshot(self, collection: str) -> SearchSnapshot:
         """Hold the collection as it is now."""
         return Snapshot(self._view(collection))
