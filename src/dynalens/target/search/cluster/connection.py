@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,10 @@ from dynalens.aws import session_for
 from dynalens.change import load_exact
 from dynalens.errors import ConfigError, TargetError
 
+# Whatever goes wrong is raised, in words of ours; the client would also log it, with the address asked.
+logging.getLogger("opensearch").setLevel(logging.CRITICAL)
+
+NO_INDEX = "index_not_found_exception"
 SIGNED = "opensearch+sigv4"
 SCHEMES = frozenset({"http", "https", SIGNED})
 PARAMETERS = frozenset({"api_key", "ca", "region", "service"})

@@ -13,11 +13,11 @@ from dynalens.search import Query, SearchAnswer, SearchRequest
 from dynalens.target import Field, Generation, SearchSnapshot, StoredDocument, Walked
 from dynalens.target.search.cluster import documents
 from dynalens.target.search.cluster.answer import answer, count
-from dynalens.target.search.cluster.connection import ClusterError, Connection
+from dynalens.target.search.cluster.connection import NO_INDEX, ClusterError, Connection
 from dynalens.target.search.cluster.indices import Indices, index_name
 from dynalens.target.search.cluster.snapshot import Snapshot
 from dynalens.target.search.cluster.state import State
-from dynalens.target.search.cluster.view import NO_INDEX, View
+from dynalens.target.search.cluster.view import View
 from dynalens.target.search.language.paths import NamedPaths
 from dynalens.target.search.language.tokens import path_name
 

@@ -1,5 +1,7 @@
 """What the target durably knows beside the documents, in an index of its own: epochs, marks, paths, and histories.
 
+The index is made when something is first looked for in it.
+
 Each entry is one document, changed only from what it was read as (`if_seq_no`, "Optimistic concurrency control",
 OpenSearch documentation), so that several workers never overwrite one another, and read in real time by its id.
 """
@@ -17,7 +19,7 @@ import orjson
 from dynalens.errors import TargetError
 from dynalens.partition import START, Position
 from dynalens.target import Mark
-from dynalens.target.search.cluster.connection import Connection, quoted
+from dynalens.target.search.cluster.connection import NO_INDEX, ClusterError, Connection, quoted
 
 INDEX = "dynalens-state"
 WRITE_ALIAS = f"{INDEX}.write"
@@ -28,7 +30,6 @@ _FIRST_REFUSAL = 300
 _ATTEMPTS = 100
 """Changes of one entry that may come in between: all of a table's workers write their own."""
 _PAGE = 5_000
-_NO_INDEX = "index_not_found_exception"
 _LONGEST_ID = 512
 
 _BODY = {
@@ -61,10 +62,6 @@ class State:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-
-    def create(self) -> None:
-        """Make the index; one that exists stays."""
-        self._connection.create_index(INDEX, _BODY)
 
     # Epochs.
 
@@ -184,8 +181,8 @@ class State:
         if not ids:
             return []
         found = self._asked(ids)
-        if any(one.get("error", {}).get("type") == _NO_INDEX for one in found):
-            self.create()
+        if any(one.get("error", {}).get("type") == NO_INDEX for one in found):
+            self._connection.create_index(INDEX, _BODY)
             found = self._asked(ids)
         for one in found:
             if "error" in one:
@@ -240,7 +237,12 @@ class State:
 
     def _listed(self, kind: str, table: str) -> Iterator[_Entry]:
         """List all entries of a kind of a table, as of now."""
-        self._connection.send("POST", quoted(INDEX) + "/_refresh")
+        try:
+            self._connection.send("POST", quoted(INDEX) + "/_refresh")
+        except ClusterError as error:
+            if error.type == NO_INDEX:
+                return
+            raise
         terms = [{"term": {"kind": kind}}, {"term": {"table": table}}]
         body: dict[str, Any] = {"size": _PAGE, "query": {"bool": {"filter": terms}}, "sort": ["id"]}
         while True:

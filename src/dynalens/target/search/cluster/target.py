@@ -63,7 +63,6 @@ class ClusterTarget:
 
     def recall(self, table: str) -> Memory:
         """Read what the target remembers of a table. An index that is not the one that was made counts as gone."""
-        self._state.create()
         indices = {index.name: index.generation for index in self._indices.all() if index.table == table}
         made = self._state.histories([*indices])
         found = self._indices.histories([*made.keys()]) if made else {}
@@ -91,7 +90,6 @@ class ClusterTarget:
     def create(self, generation: Generation, collection: CollectionConfig) -> None:
         """Make an empty index, in which the declared fields have their places."""
         name = index_name(generation)
-        self._state.create()
         if self._indices.create(generation, collection) or self._is_half_made(name):
             self._complete(name, collection)
         elif name not in self._state.histories([name]):

@@ -17,7 +17,7 @@ PARAMETERS = {
     "search_type": "dfs_query_then_fetch",
 }
 
-NO_INDEX = "index_not_found_exception"
+
 """The type of the error that says that there is no such index or alias."""
 
 _BAD_REQUEST = 400
