@@ -16,6 +16,7 @@ from dynalens.target.search.language.accepted import check
 from dynalens.target.search.language.clause import Live
 from dynalens.target.search.language.clauses import restricted
 from dynalens.target.search.language.compile import compiled
+from dynalens.target.search.language.encode import printable
 from dynalens.target.search.language.highlight import highlighter
 from dynalens.target.search.language.limits import MOST_BYTES, MOST_HITS, hold
 from dynalens.target.search.language.order import asked_token, complete, own_value
@@ -74,7 +75,7 @@ def _behind(request: SearchRequest) -> tuple[str | None, ...]:
 def _sort_value(key: SortKey, value: Value | None) -> str | None:
     if value is None:
         return None
-    return str(value) if key.field == ID else asked_token(key, value)
+    return printable(str(value)) if key.field == ID else asked_token(key, value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ def kept(view: View, ids: Sequence[str]) -> dict[str, bytes]:
 def _read(view: View, ids: Sequence[str]) -> Iterator[StoredDocument]:
     if not ids:
         return
-    found = view.connection.request("POST", quoted(view.index, "_mget"), {"ids": [*ids]})
+    found = view.connection.request("POST", quoted(view.index, "_mget"), {"ids": [*map(printable, ids)]})
     for one in found["docs"]:
         if "error" in one:
             raise _refused(one["error"])
