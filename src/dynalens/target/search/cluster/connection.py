@@ -221,7 +221,7 @@ class Connection:
             return self._unreachable(_said(error), is_tls=isinstance(error, SSLError))
         status, type_ = int(error.status_code), str(error.error)
         if status in {_UNAUTHORIZED, _FORBIDDEN}:
-            hint = "Check user, key or role under targets.search; docs/search.md lists what the role must allow."
+            hint = "Check user, key or role under targets.search; docs/opensearch.md lists what the role must allow."
         else:
             hint = ""
         reason = _reason(error.info) or type_
