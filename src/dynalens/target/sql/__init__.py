@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from dynalens.errors import ConfigError
+from dynalens.target.sql.embedded import EmbeddedEngine
 from dynalens.target.sql.engine import QUERY_LIMITS, Limits
 from dynalens.target.sql.target import SqlTarget
 
@@ -35,4 +36,4 @@ def open_sql(url: str, *, folder: Path, limits: Limits = QUERY_LIMITS) -> SqlTar
     path = unquote(url.removeprefix(_SCHEME))
     if not path:
         raise ConfigError("targets.sql: the URL names no folder.", hint="Write chdb://./data/sql.")
-    return SqlTarget(folder / path, limits)
+    return SqlTarget(EmbeddedEngine(folder / path), limits)

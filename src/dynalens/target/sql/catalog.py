@@ -17,19 +17,11 @@ from typing import TYPE_CHECKING
 from dynalens.change import Document
 from dynalens.errors import TargetError
 from dynalens.target import Generation
-from dynalens.target.sql.engine import TABLES, VIEWS, literal, quoted, rows
-from dynalens.target.sql.schema import (
-    Column,
-    changed_columns,
-    create_table,
-    create_view,
-    read_column,
-    table_name,
-)
+from dynalens.target.sql.engine import literal, rows
+from dynalens.target.sql.layout import Layout
+from dynalens.target.sql.schema import Column, changed_columns, read_column
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from clickhouse_connect.driver.client import Client
 
 log = logging.getLogger(__name__)
@@ -65,36 +57,58 @@ class Catalog:
 
     Args:
         client: A handle that may change definitions.
+        layout: What things are called.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, layout: Layout) -> None:
         self._client = client
+        self._layout = layout
         self._unsure = False
         # What each view was made for: a view behind its build is made again with the next write.
         self._shown: dict[str, Build] = {}
         self.builds: Mapping[Generation, Build] = {}
         self.served: Mapping[str, Generation] = {}
-        for database in (TABLES, VIEWS):
-            # Atomic: its views and columns change in one step, for readers and on the disk.
-            client.command(f"CREATE DATABASE IF NOT EXISTS {database} ENGINE = Atomic")
+        self._create_databases()
         self._load()
         self._clean_up()
 
+    def _create_databases(self) -> None:
+        for database in (self._layout.tables, self._layout.views):
+            self._client.command(self._layout.create_database(database))
+
+    def refresh(self, *, most_age: float = 0.0) -> None:
+        """Read again what others may have changed, unless that was read within `most_age` seconds.
+
+        Nobody else changes an engine of this process.
+        """
+
     def _load(self) -> None:
-        self.builds = _read_builds(self._client)
-        self.served = {
-            name: generation
-            for name, comment in rows(self._client, _VIEWS)
-            if (generation := read_generation(comment)) in self.builds and generation.collection == name
-        }
+        self.builds = _read_builds(self._client, self._layout.tables)
+        self.served = self._read_served()
         self._shown = {}
         self._unsure = False
 
+    def _read_served(self) -> dict[str, Generation]:
+        shown = {name: read_generation(comment) for name, comment in self._views()}
+        return {
+            name: generation
+            for name, generation in shown.items()
+            if generation is not None and generation in self.builds and generation.collection == name
+        }
+
+    def _views(self) -> list[list[str]]:
+        where = f"WHERE database = {literal(self._layout.views)}"
+        return rows(self._client, f"SELECT name, comment FROM system.tables {where}")  # noqa: S608 - own names
+
+    def _run(self, statements: Iterable[str]) -> None:
+        for statement in statements:
+            self._client.command(statement)
+
     def _clean_up(self) -> None:
         """End what a killed process left half done: a view's replacement, a drop, a widening."""
-        for name, _ in rows(self._client, _VIEWS):
+        for name, _ in self._views():
             if name not in self.served:
-                self._client.command(f"DROP TABLE {VIEWS}.{quoted(name)}")
+                self._client.command(self._layout.hide(name))
         for generation in self.served.values():
             self._show(generation)
         self.drop_replaced()
@@ -127,7 +141,7 @@ class Catalog:
     def create(self, generation: Generation, table: str) -> None:
         """Make an empty generation, unless it exists."""
         with self._changing():
-            self._client.command(create_table(generation, table))
+            self._run(self._layout.create_generation(generation, table))
             if generation not in self.builds:
                 self.builds = {**self.builds, generation: Build(table)}
 
@@ -141,24 +155,16 @@ class Catalog:
         """Forget a generation, and the view if it still shows it."""
         with self._changing():
             if self.served.get(generation.collection) == generation:
-                self._client.command(f"DROP VIEW IF EXISTS {VIEWS}.{quoted(generation.collection)}")
+                self._client.command(self._layout.hide(generation.collection))
                 self.served = {name: served for name, served in self.served.items() if served != generation}
-            self._client.command(f"DROP TABLE IF EXISTS {table_name(generation)}")
+            self._run(self._layout.drop_generation(generation))
             self.builds = {held: build for held, build in self.builds.items() if held != generation}
 
-    def drop_undefined(self, folder: Path) -> None:
-        """Drop generations whose definition a full disk has cut off: no column can be added, and no start reads it.
-
-        The engine calls a definition written that is not. What is dropped is missed, and built anew.
-
-        Args:
-            folder: Where the engine keeps its data.
-        """
-        for name, path in rows(self._client, _DEFINITIONS):
-            generation = read_generation(name)
-            if generation is not None and not (folder / path).stat().st_size:
-                log.error("the definition of %s is empty: what it held is lost, and built anew", generation)
-                self.drop(generation)
+    def drop_undefined(self, names: Iterable[str]) -> None:
+        """Drop generations whose definition is lost, by the names of their tables: they are missed, and built anew."""
+        for generation in filter(None, map(read_generation, names)):
+            log.error("the definition of %s is empty: what it held is lost, and built anew", generation)
+            self.drop(generation)
 
     def make_room(self, generation: Generation, documents: Iterable[Document]) -> None:
         """Add the columns that these documents ask for, before they are inserted; readers see them from then on."""
@@ -167,8 +173,7 @@ class Catalog:
             changed = changed_columns(build.columns, documents)
             if changed:
                 build = build.with_columns(changed)
-                added = ", ".join(f"ADD COLUMN {build.columns[name].definition()}" for name in changed)
-                self._client.command(f"ALTER TABLE {table_name(generation)} {added}")
+                self._client.command(self._layout.add_columns(generation, [build.columns[name] for name in changed]))
                 self.builds = {**self.builds, generation: build}
             if self.served.get(generation.collection) == generation and self._is_behind(generation):
                 self._show(generation)
@@ -178,13 +183,12 @@ class Catalog:
         with self._changing():
             for generation, build in self.builds.items():
                 if build.replaced:
-                    dropped = ", ".join(f"DROP COLUMN {column.physical}" for column in build.replaced)
-                    self._client.command(f"ALTER TABLE {table_name(generation)} {dropped}")
+                    self._run(self._layout.drop_columns(generation, build.replaced))
                     self.builds = {**self.builds, generation: replace(build, replaced=())}
 
     def _show(self, generation: Generation) -> None:
         build = self.build(generation)
-        self._client.command(create_view(generation, build.columns))
+        self._run(self._layout.show(generation, build.columns))
         self._shown = {**self._shown, generation.collection: build}
 
     def _is_behind(self, generation: Generation) -> bool:
@@ -192,22 +196,19 @@ class Catalog:
         return shown is None or shown.columns is not self.builds[generation].columns
 
 
-_VIEWS = f"SELECT name, comment FROM system.tables WHERE database = {literal(VIEWS)}"  # noqa: S608 - own names
-_TABLES = f"SELECT name, comment FROM system.tables WHERE database = {literal(TABLES)}"  # noqa: S608 - own names
-_DEFINITIONS = f"SELECT name, metadata_path FROM system.tables WHERE database = {literal(TABLES)}"  # noqa: S608 - own
-_COLUMNS = (
-    f"SELECT table, name, type, comment FROM system.columns"  # noqa: S608 - own names
-    f" WHERE database = {literal(TABLES)} AND comment != '' ORDER BY table, position"
-)
-
-
-def _read_builds(client: Client) -> dict[Generation, Build]:
+def _read_builds(client: Client, database: str) -> dict[Generation, Build]:
+    where = f"WHERE database = {literal(database)}"
+    tables = f"SELECT name, comment FROM system.tables {where}"  # noqa: S608 - own names
+    columns = (
+        f"SELECT table, name, type, comment FROM system.columns {where}"  # noqa: S608 - own names
+        " AND comment != '' ORDER BY table, position"
+    )
     builds: dict[Generation, Build] = {}
-    for name, comment in rows(client, _TABLES):
+    for name, comment in rows(client, tables):
         generation = read_generation(name)
         if generation is not None:
             builds[generation] = Build(json.loads(comment)["table"])
-    for table, physical, type_, comment in rows(client, _COLUMNS):
+    for table, physical, type_, comment in rows(client, columns):
         generation, column = read_generation(table), read_column(physical, type_, comment)
         if generation in builds and column is not None:
             builds[generation] = _with_column(builds[generation], column)

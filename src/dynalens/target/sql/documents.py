@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dynalens.change import document_digest
-from dynalens.errors import NotFoundError, TargetError
+from dynalens.errors import NotFoundError
 from dynalens.target import Field, Generation, StoredDocument, Walked
 from dynalens.target.sql.catalog import Build, Catalog
-from dynalens.target.sql.engine import INTERNAL_LIMITS, Engine, Handles, engine_message, literal, rows
-from dynalens.target.sql.schema import DOCUMENT, table_name, view_names
+from dynalens.target.sql.engine import INTERNAL_LIMITS, Engine, Handles, literal, rows
+from dynalens.target.sql.schema import DOCUMENT, view_names
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -35,6 +35,8 @@ class Documents:
     """
 
     def __init__(self, engine: Engine, catalog: Catalog) -> None:
+        self._engine = engine
+        self._layout = engine.layout
         self._catalog = catalog
         self._handles = Handles(engine, _HANDLES, INTERNAL_LIMITS, role="owner")
 
@@ -92,7 +94,7 @@ class Documents:
 
     def _live_of(self, generation: Generation) -> str:
         self._catalog.build(generation)
-        return f"FROM {table_name(generation)} FINAL WHERE NOT _deleted"
+        return f"FROM {self._layout.whole(generation)} FINAL WHERE NOT _deleted"
 
     @contextmanager
     def _reading(self) -> Iterator[Client]:
@@ -102,7 +104,7 @@ class Documents:
             with self._handles.lend() as client:
                 yield client
         except EngineError as error:
-            raise TargetError(f"The SQL engine could not read: {engine_message(error)}") from error
+            raise self._engine.failure("read", error) from error
 
 
 _COUNT_TYPES = (

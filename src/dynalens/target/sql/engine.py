@@ -1,42 +1,34 @@
-"""The embedded engine: ClickHouse in this process, and the handles through which it is spoken to.
+"""The engine: what the sql target asks of ClickHouse, embedded or on a server, and how it is spoken to.
 
-One process holds one engine. It is started with a configuration file of our own, kept in its folder, for two reasons:
-without one it would read any `config.xml` in the working directory, and only a configuration can define roles. Queries
-run under the role `reader`, which may select from the database of the views and nothing else: the engine's own wall
-behind the allowlist of `guard`.
+Queries run under the role `reader`, which may select from the database of the views and nothing else: the engine's own
+wall behind the allowlist of `guard`.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import queue
 import re
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
-from xml.sax.saxutils import escape
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from dynalens.errors import BusyError, ConfigError, DynalensError, MissingExtraError, TargetError
+from dynalens.errors import BusyError, DynalensError, TargetError
 from dynalens.target.sql.guard import FunctionEntry, Functions
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-log = logging.getLogger(__name__)
+    from dynalens.target.sql.catalog import Catalog
+    from dynalens.target.sql.layout import Layout
+    from dynalens.target.sql.remembered import Remembered
 
-TABLES = "_dynalens"
-"""The database of the physical tables."""
-
-VIEWS = "dynalens"
-"""The database of the views, where queries run. The engine's own `default` would not do: there a name without a table
-is looked up as a file, and a view is gone for a moment while another takes its place."""
+Role = Literal["owner", "reader"]
+"""Who a handle acts as: Dynalens itself, or whoever asks, who may read the views alone."""
 
 WAIT_SECONDS = 2.0
 """How long a request waits for a free handle before it is told that the engine is busy."""
@@ -48,30 +40,8 @@ _MIB = 1 << 20
 _MESSAGE_CHARACTERS = 600
 _TREE_BYTES_PER_BYTE = 32
 _PARSER = "parseQueryToJSON"
-_PACKAGES = "SQL in this process (chdb, clickhouse-connect)"
 
-# Strings in maps stay strings: the engine would make dates of what looks like one. As the profile's settings they hold
-# wherever a column is computed: in an insert, in a merge in the background, in a query over parts from before it.
-_CONFIGURATION = """\
-<clickhouse>
-  <users_config>{path}</users_config>
-  <profiles><default>
-    <input_format_try_infer_dates>0</input_format_try_infer_dates>
-    <input_format_try_infer_datetimes>0</input_format_try_infer_datetimes>
-  </default></profiles>
-  <quotas><default/></quotas>
-  <roles>
-    <owner><grants><query>GRANT ALL ON *.*</query></grants></owner>
-    <reader><grants><query>GRANT SELECT ON {views}.*</query></grants></reader>
-  </roles>
-  <users><default>
-    <no_password/><profile>default</profile><networks><ip>::/0</ip></networks>
-    <grants><query>GRANT owner, reader</query></grants>
-  </default></users>
-</clickhouse>
-"""
-
-_OWNER_SETTINGS: Mapping[str, str | int] = {
+OWNER_SETTINGS: Mapping[str, str | int] = {
     # Views over 500 attributes with long names are long statements.
     "max_query_size": 1 << 30,
     "max_ast_elements": 10_000_000,
@@ -83,7 +53,7 @@ _OWNER_SETTINGS: Mapping[str, str | int] = {
     "max_threads": 1,
 }
 
-_ANSWER_SETTINGS: Mapping[str, str | int] = {
+ANSWER_SETTINGS: Mapping[str, str | int] = {
     "describe_compact_output": 1,
     "allow_introspection_functions": 0,
     # What begins with no keyword is a slip, not an expression.
@@ -145,49 +115,63 @@ INTERNAL_LIMITS = Limits(seconds=60.0, memory_bytes=2048 * _MIB, result_rows=0, 
 """For what Dynalens itself asks of its tables: single documents, counts, fields."""
 
 
-class Engine:
-    """ClickHouse embedded in this process, over one folder.
+class Inserts(Protocol):
+    """Inserts into the physical tables. One thread at a time uses it."""
 
-    Args:
-        folder: Where it keeps its data; made when missing.
+    def insert(self, table: str, block: bytes, *, columns: Sequence[str], form: str) -> None:
+        """Insert rows in one of the engine's formats; return when they are durable.
 
-    Raises:
-        MissingExtraError: chDB or clickhouse-connect is not installed.
-        ConfigError: The folder's path holds a character that the engine's connection string cannot carry.
-        TargetError: The engine does not start, or another folder is open in this process already.
-    """
+        Raises:
+            TargetError: They could not be written; then none of them counts.
+            DatabaseError: The engine refuses them.
+        """
+        ...
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._address = _address(folder)
-        _remove_empty_definitions(folder)
-        # The first handle starts the engine and keeps it running.
-        self._keeper = self.open()
+    def check_space(self) -> None:
+        """Look whether there is room for a change of definitions.
 
-    def open(self, settings: Mapping[str, str | int] = _OWNER_SETTINGS) -> Client:
-        """Open a handle that may do everything. Each handle has its own session; one thread at a time uses it."""
-        try:
-            import clickhouse_connect
-            from clickhouse_connect.driver.exceptions import ClickHouseError
-        except ImportError as error:
-            raise MissingExtraError(_PACKAGES) from error
-        try:
-            client = clickhouse_connect.get_client(interface="chdb", path=self._address)
-        except ImportError as error:
-            # It imports chdb itself only now.
-            raise MissingExtraError(_PACKAGES) from error
-        except ClickHouseError as error:
-            raise TargetError(
-                f"The SQL engine does not start in {self.folder}: {engine_message(error)}",
-                hint="One process uses a data folder at a time, and one folder is open in a process.",
-            ) from error
-        return _prepared(client, [f"SET {name} = {literal(str(value))}" for name, value in settings.items()])
+        Raises:
+            TargetError: There is none.
+        """
+        ...
 
-    def open_reader(self, limits: Limits, *, role: str) -> Client:
-        """Open a handle that only reads, within limits, under a role of the configuration."""
-        client = self.open({**_ANSWER_SETTINGS, **limits.settings()})
-        # Read-only last: from there on the session changes no setting any more.
-        return _prepared(client, [f"USE {VIEWS}", f"SET ROLE {role}", "SET readonly = 1"])
+    def forget(self, table: str) -> None:
+        """Forget what is known of a table that is dropped: another of its name starts anew."""
+        ...
+
+    def undefined(self) -> list[str]:
+        """List the tables whose definition is lost: no column can be added, and no start reads it."""
+        ...
+
+
+class Writing(NamedTuple):
+    """What one writer works with."""
+
+    catalog: Catalog
+    inserts: Inserts
+    remembered: Remembered
+
+
+class Engine(Protocol):
+    """A ClickHouse, embedded in this process or on a server."""
+
+    layout: Layout
+    """What things are called in it, and how its tables are made."""
+
+    def open(self, *, patient: bool = False) -> Client:
+        """Open a handle that may do everything; one thread at a time uses it.
+
+        A patient one waits for what takes minutes, such as a merge of a whole table.
+        """
+        ...
+
+    def open_reader(self, limits: Limits, *, role: Role) -> Client:
+        """Open a handle that only reads, within limits. One thread at a time uses it."""
+        ...
+
+    def writing(self, client: Client) -> Writing:
+        """Make ready what one writer works with, over a handle that may do everything."""
+        ...
 
     def functions(self) -> Functions:
         """Read the engine's functions, as the guard judges them.
@@ -195,40 +179,40 @@ class Engine:
         Raises:
             TargetError: The engine lacks the functions that the guard itself stands on.
         """
-        listed = rows(
-            self._keeper,
-            "SELECT name, alias_to, case_insensitive, is_aggregate, categories, deterministic FROM system.functions"
-            " WHERE origin = 'System'",
-        )
-        if _PARSER not in {name for name, *_ in listed}:
-            raise TargetError(
-                f"The SQL engine is too old: it has no {_PARSER}.", hint='Run: pip install -U "chdb-core>=26.8"'
-            )
-        combinators = rows(self._keeper, "SELECT name FROM system.aggregate_function_combinators WHERE NOT is_internal")
-        entries = [
-            FunctionEntry(name, alias, bool(folded), bool(aggregate), category, None if pure is None else bool(pure))
-            for name, alias, folded, aggregate, category, pure in listed
-        ]
-        return Functions(entries, [name for (name,) in combinators])
+        ...
+
+    def failure(self, action: str, error: Exception) -> DynalensError:
+        """Say in the user's words what an error of the client, or of the disk, means for an action: `write`."""
+        ...
 
     def cancel_queries(self) -> None:
-        """Tell every running query to end; each does at its next block of rows."""
-        self._keeper.command("KILL QUERY WHERE query_id != queryID() ASYNC")
+        """Tell every running query of this process to end; each does at its next block of rows."""
+        ...
 
     def close(self) -> None:
-        """End the engine, once every other handle is closed."""
-        self._keeper.close()
+        """End it, once every other handle is closed."""
+        ...
 
 
-def _prepared(client: Client, statements: Iterable[str]) -> Client:
-    """Run statements on a new handle, and close it when one fails: an open handle keeps the engine running."""
-    try:
-        for statement in statements:
-            client.command(statement)
-    except BaseException:
-        client.close()
-        raise
-    return client
+def functions_of(client: Client, *, update: str) -> Functions:
+    """Read an engine's functions; `update` says what to do about one that is too old.
+
+    Raises:
+        TargetError: The engine lacks the functions that the guard itself stands on.
+    """
+    listed = rows(
+        client,
+        "SELECT name, alias_to, case_insensitive, is_aggregate, categories, deterministic FROM system.functions"
+        " WHERE origin = 'System'",
+    )
+    if _PARSER not in {name for name, *_ in listed}:
+        raise TargetError(f"The SQL engine is too old: it has no {_PARSER}.", hint=update)
+    combinators = rows(client, "SELECT name FROM system.aggregate_function_combinators WHERE NOT is_internal")
+    entries = [
+        FunctionEntry(name, alias, bool(folded), bool(aggregate), category, None if pure is None else bool(pure))
+        for name, alias, folded, aggregate, category, pure in listed
+    ]
+    return Functions(entries, [name for (name,) in combinators])
 
 
 class Handles:
@@ -241,7 +225,7 @@ class Handles:
         role: The role that they read under.
     """
 
-    def __init__(self, engine: Engine, count: int, limits: Limits, *, role: str) -> None:
+    def __init__(self, engine: Engine, count: int, limits: Limits, *, role: Role) -> None:
         self._engine = engine
         self._count = count
         self._open = True
@@ -336,10 +320,13 @@ def rows(client: Client, query: str, parameters: Mapping[str, str] | None = None
     When it fails, what the engine had rendered of its answer would stand before the answer of the next query on this
     handle (chDB 26.9): one is run here to take it.
     """
-    from clickhouse_connect.driver.exceptions import DatabaseError
+    from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
     try:
         body = client.raw_query(query, dict(parameters) if parameters else None, fmt="JSONCompactEachRow")
+    except OperationalError:
+        # Nobody answered.
+        raise
     except DatabaseError:
         with suppress(DatabaseError):
             client.raw_query("SELECT 1", fmt="TSV")
@@ -356,40 +343,3 @@ def engine_message(error: Exception) -> str:
     message = re.sub(r": In scope SELECT (?:formatQuery|parseQuery).*(\([A-Z_]+\))$", r". \1", message, flags=re.DOTALL)
     message = re.sub(r"\. Expected one of: .*?(\([A-Z_]+\))$", r". \1", message, flags=re.DOTALL)
     return " ".join(message.split())[:_MESSAGE_CHARACTERS]
-
-
-def _remove_empty_definitions(folder: Path) -> None:
-    """Remove what a full disk left of definitions of tables: the engine takes it for written, and never starts again.
-
-    A table is lost with its definition. That is seen: a generation, or the marks, are no longer there.
-    """
-    # Of databases and of what is in them; parts of tables, of which there may be many, have none.
-    for definition in [*folder.glob("metadata/*.sql"), *folder.glob("store/*/*/*.sql")]:
-        if not definition.stat().st_size:
-            log.error("%s is empty: what it defined is lost, and built anew", definition)
-            definition.unlink()
-
-
-def _address(folder: Path) -> str:
-    """Write the connection string.
-
-    Its parser splits at `?` and `&` even where they are encoded, and the engine takes `*`, `?` and braces in the name
-    of a file for a pattern.
-    """
-    folder = folder.resolve()
-    if found := set("?&\\*{}") & set(str(folder)):
-        raise ConfigError(
-            f"targets.sql: the folder {folder} holds {sorted(found)}, which the engine cannot open.",
-            hint="Choose a folder without ? & * { } and backslash in its path.",
-        )
-    configuration = folder / "engine.xml"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        fresh = configuration.with_suffix(".new")
-        fresh.write_text(_CONFIGURATION.format(path=escape(str(configuration)), views=VIEWS))
-        fresh.replace(configuration)
-    except OSError as error:
-        raise TargetError(
-            f"The SQL folder {folder} cannot be written: {error}", hint="Free space, or allow this user to write there."
-        ) from error
-    return f"file:{folder}?config-file={quote(str(configuration))}"

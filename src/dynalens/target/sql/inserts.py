@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dynalens.errors import TargetError
-from dynalens.target.sql.engine import TABLES, literal, quoted, rows
+from dynalens.target.sql.engine import literal, rows
+from dynalens.target.sql.layout import Layout
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -26,23 +27,23 @@ FREE_BYTES = 16 << 20
 _TIMES_WRITTEN = 4
 """Times an insert is on the disk at its peak: as sent, as fragments, as columns, and being merged."""
 
-_PARTS = f"FROM system.parts WHERE database = {literal(TABLES)}"
 
-
-class Inserts:
-    """Inserts into the physical tables. One thread at a time uses it.
+class FileInserts:
+    """Inserts into the physical tables of an embedded engine. One thread at a time uses it.
 
     Args:
         client: A handle that may write.
+        layout: What things are called.
         folder: The engine's folder.
     """
 
-    def __init__(self, client: Client, folder: Path) -> None:
+    def __init__(self, client: Client, layout: Layout, folder: Path) -> None:
         self._client = client
+        self._layout = layout
         self._folder = folder
         # Beside the data, so that a killed process leaves nothing elsewhere; the next insert writes over it.
         self._file = folder.resolve() / "insert.bin"
-        found = rows(client, f"SELECT table, max(max_block_number) {_PARTS} GROUP BY table")
+        found = rows(client, f"SELECT table, max(max_block_number) {_parts(layout)} GROUP BY table")
         # Up to which block the parts of a table were looked at; each insert makes blocks of higher numbers.
         self._checked: dict[str, int] = {table: int(block) for table, block in found}
 
@@ -57,7 +58,7 @@ class Inserts:
         self._file.write_bytes(block)
         try:
             self._client.command(
-                f"INSERT INTO {TABLES}.{quoted(table)} ({', '.join(columns)})"
+                f"INSERT INTO {self._layout.table(table)} ({', '.join(columns)})"
                 f" FROM INFILE {literal(str(self._file))} COMPRESSION 'none' FORMAT {form}"
             )
         finally:
@@ -81,12 +82,12 @@ class Inserts:
         checked = self._checked.get(table, 0)
         found = rows(
             self._client,
-            f"SELECT name, path, bytes_on_disk, max_block_number {_PARTS}"
+            f"SELECT name, path, bytes_on_disk, max_block_number {_parts(self._layout)}"
             f" AND active AND table = {literal(table)} AND min_block_number > {checked}",
         )
         for name, path, size, block in found:
             if _size(path) < int(size):
-                self._client.command(f"ALTER TABLE {TABLES}.{quoted(table)} DROP PART {literal(name)}")
+                self._client.command(f"ALTER TABLE {self._layout.table(table)} DROP PART {literal(name)}")
                 raise TargetError(
                     f"The SQL engine could not write {path} to its end.", hint="Look at that disk: space and health."
                 )
@@ -96,29 +97,19 @@ class Inserts:
         """Forget what was looked at of a table that is dropped: another of its name starts anew."""
         self._checked.pop(table, None)
 
+    def undefined(self) -> list[str]:
+        """List the tables whose definition a full disk has cut off: the engine calls it written when it is not."""
+        found = rows(
+            self._client,
+            f"SELECT name, metadata_path FROM system.tables WHERE database = {literal(self._layout.tables)}",  # noqa: S608
+        )
+        return [name for name, path in found if not (self._folder / path).stat().st_size]
+
+
+def _parts(layout: Layout) -> str:
+    return f"FROM system.parts WHERE database = {literal(layout.tables)}"
+
 
 def _size(folder: str) -> int:
     with os.scandir(folder) as files:
         return sum(file.stat().st_size for file in files)
-
-
-def lost_parts(client: Client) -> list[tuple[str, str]]:
-    """List the parts, by table, that were found broken when the engine started and that nothing else holds.
-
-    A broken part that others were merged into is no loss while those are still there.
-    """
-    found = rows(
-        client,
-        "SELECT table, name FROM system.detached_parts AS broken"  # noqa: S608 - own names
-        f" WHERE database = {literal(TABLES)} AND reason LIKE 'broken%'"
-        f" AND ((table, min_block_number) NOT IN (SELECT table, min_block_number {_PARTS} AND active)"
-        f" OR (table, max_block_number) NOT IN (SELECT table, max_block_number {_PARTS} AND active))",
-    )
-    return [(table, name) for table, name in found]
-
-
-def drop_lost_part(client: Client, table: str, name: str) -> None:
-    """Remove a part that was found broken, once the loss is said."""
-    client.command(
-        f"ALTER TABLE {TABLES}.{quoted(table)} DROP DETACHED PART {literal(name)} SETTINGS allow_drop_detached = 1"
-    )

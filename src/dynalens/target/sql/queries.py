@@ -14,7 +14,7 @@ import orjson
 
 from dynalens.errors import BusyError, DynalensError, QueryLimitError, QueryRefusedError, RequestError
 from dynalens.target import SqlResult
-from dynalens.target.sql.engine import TABLES, VIEWS, Engine, Handles, Limits, engine_message, rows
+from dynalens.target.sql.engine import Engine, Handles, Limits, engine_message, rows
 from dynalens.target.sql.guard import ONLY_SELECT, Checked, Guard
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 QUERIES_AT_A_TIME = 4
 
-_DESCRIBE = re.compile(rf"DESCRIBE TABLE (?:{VIEWS}\.)?`?([A-Za-z][A-Za-z0-9_]*)`?")
+_DESCRIBE = r"DESCRIBE TABLE (?:`?{views}`?\.)?`?([A-Za-z][A-Za-z0-9_]*)`?"
 _PARSE = "SELECT parseQueryToJSON({query:String}) AS tree, formatQuerySingleLine(formatQueryFromJSON(tree))"
 _PARAMETER_HINT = 'Send the value of {name:Type} in the query beside it: "parameters": {"name": ...}.'
 
@@ -40,7 +40,10 @@ class Queries:
     def __init__(self, engine: Engine, limits: Limits, collections: Callable[[], list[str]]) -> None:
         self._limits = limits
         self._collections = collections
-        self._guard = Guard(engine.functions(), views=VIEWS, private=TABLES)
+        self._engine = engine
+        layout = engine.layout
+        self._describe = re.compile(_DESCRIBE.format(views=re.escape(layout.views)))
+        self._guard = Guard(engine.functions(), views=layout.views, private=layout.tables)
         self._handles = Handles(engine, QUERIES_AT_A_TIME, limits, role="reader")
 
     def close(self) -> None:
@@ -80,7 +83,7 @@ class Queries:
     def _checked(self, client: Client, query: str) -> Checked:
         """Check a query. What is run afterwards is what the engine writes of the tree that was checked."""
         [[text]] = rows(client, "SELECT formatQuerySingleLine({query:String})", {"query": query})
-        described = _DESCRIBE.fullmatch(text)
+        described = self._describe.fullmatch(text)
         if described is not None and described[1] in self._collections():
             return Checked(text)
         if text.startswith("DESCRIBE"):

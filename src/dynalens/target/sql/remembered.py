@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dynalens.partition import Position
 from dynalens.target import NO_MARK, Mark
-from dynalens.target.sql.engine import TABLES, literal, rows
-from dynalens.target.sql.inserts import Inserts
+from dynalens.target.sql.engine import Inserts, literal, rows
+from dynalens.target.sql.layout import Layout
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
-
-_DURABLE = "SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"
 
 
 class Remembered:
@@ -22,29 +20,24 @@ class Remembered:
 
     Args:
         client: A handle that may read and define.
+        layout: What things are called.
         inserts: Writes into the tables.
     """
 
-    def __init__(self, client: Client, inserts: Inserts) -> None:
+    def __init__(self, client: Client, layout: Layout, inserts: Inserts) -> None:
         self._client = client
+        self._layout = layout
         self._inserts = inserts
         client.command(
-            f"CREATE TABLE IF NOT EXISTS {TABLES}.epochs (table_name String, epoch UInt64)"
-            f" ENGINE = ReplacingMergeTree(epoch) ORDER BY table_name {_DURABLE}"
+            layout.create_remembered("epochs", "table_name String, epoch UInt64", version="epoch", key="table_name")
         )
         # A mark may go back with a replay. Of equal epochs the row inserted last counts ("ReplacingMergeTree").
-        client.command(
-            f"CREATE TABLE IF NOT EXISTS {TABLES}.applied"
-            " (table_name String, partition_id String, epoch Int64, ended Bool, rank String, token String)"
-            f" ENGINE = ReplacingMergeTree(epoch) ORDER BY (table_name, partition_id) {_DURABLE}"
-        )
+        columns = "table_name String, partition_id String, epoch Int64, ended Bool, rank String, token String"
+        client.command(layout.create_remembered("applied", columns, version="epoch", key="(table_name, partition_id)"))
 
     def epoch(self, table: str) -> int:
         """Give the highest epoch remembered for a table; 0 when there is none."""
-        [[epoch]] = rows(
-            self._client,
-            f"SELECT max(epoch) FROM {TABLES}.epochs WHERE table_name = {literal(table)}",  # noqa: S608 - quoted
-        )
+        [[epoch]] = self._read("SELECT max(epoch)", "epochs", f"WHERE table_name = {literal(table)}")
         return int(epoch)
 
     def raise_epoch(self, table: str, epoch: int) -> None:
@@ -53,11 +46,8 @@ class Remembered:
 
     def marks(self, table: str) -> dict[str, Mark]:
         """Give the position applied last, by partition."""
-        found = rows(
-            self._client,
-            f"SELECT partition_id, epoch, ended, rank, token FROM {TABLES}.applied FINAL"  # noqa: S608 - quoted
-            f" WHERE table_name = {literal(table)}",
-        )
+        asked = f"FINAL WHERE table_name = {literal(table)}"
+        found = self._read("SELECT partition_id, epoch, ended, rank, token", "applied", asked)
         return {
             partition: Mark(int(epoch), Position(ended, int(rank), json.loads(token)))
             for partition, epoch, ended, rank, token in found
@@ -107,8 +97,11 @@ class Remembered:
         """Forget the positions of a table: the documents that they stand for are no longer there."""
         self._delete(f"table_name = {literal(table)}")
 
-    def _delete(self, condition: str) -> None:
-        self._client.command(f"ALTER TABLE {TABLES}.applied DELETE WHERE {condition} SETTINGS mutations_sync = 1")
+    def _read(self, select: str, name: str, asked: str) -> list[list[Any]]:
+        return rows(self._client, f"{select} FROM {self._layout.table(name)} {asked}")
+
+    def _delete(self, condition: str, name: str = "applied") -> None:
+        self._client.command(self._layout.delete(self._layout.table(name), condition))
 
     def _insert(self, table: str, objects: list[dict[str, object]]) -> None:
         block = "\n".join(map(json.dumps, objects)).encode()

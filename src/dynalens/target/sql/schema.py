@@ -14,8 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, get_args
 
 from dynalens.change import Document, quoted_name
-from dynalens.target import Generation
-from dynalens.target.sql.engine import TABLES, VIEWS, literal, quoted
+from dynalens.target.sql.engine import literal
 
 Kind = Literal["string", "number", "scientific", "bool", "map", "strings", "numbers", "array"]
 """What a column holds. `scientific` are numbers of which one was spelled with an exponent, `1E-7`; `array` has seen
@@ -294,47 +293,7 @@ def read_column(physical: str, engine_type: str, comment: str) -> Column | None:
     return Column(int(physical[1:]), json.loads(key), kind, decimal)  # type: ignore[arg-type] # checked above
 
 
-# Statements.
-
-
-def table_name(generation: Generation) -> str:
-    """Give the physical table of a generation."""
-    return f"{TABLES}.{quoted(str(generation))}"
-
-
-def create_table(generation: Generation, table: str) -> str:
-    """Give the statement that makes room for a generation of a collection of `table`."""
-    return (
-        f"CREATE TABLE IF NOT EXISTS {table_name(generation)} ("
-        "_id String, _version UInt64, _deleted Bool, _written DateTime64(6, 'UTC'), _types String,"
-        " _attributes Map(String, String)"
-        ") ENGINE = ReplacingMergeTree(_version) ORDER BY _id"
-        # What `apply` returned for is on the disk, not only handed to the operating system.
-        " SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"
-        f" COMMENT {literal(json.dumps({'table': table}))}"
-    )
-
-
-def create_view(generation: Generation, columns: Mapping[str, Column]) -> str:
-    """Give the statement that lets readers see a generation under its collection's name.
-
-    Its comment says which generation is served. Inside, every column is qualified by a prefix that no column of the
-    view starts with: an attribute may be called like a physical column.
-    """
-    names = view_names(columns)
-    prefix = "k"
-    while any(name.startswith(prefix) for name in names.values()):
-        prefix += "k"
-    selected = [f"{prefix}._id AS `_id`", f"{_document_expression(f'{prefix}._attributes', prefix)} AS `_doc`"]
-    selected += [f"{prefix}.{columns[name].physical} AS {quoted(label)}" for name, label in names.items()]
-    live = f"FROM {table_name(generation)} AS {prefix} FINAL WHERE NOT {prefix}._deleted"
-    return (
-        f"CREATE OR REPLACE VIEW {VIEWS}.{quoted(generation.collection)} DEFINER = default SQL SECURITY DEFINER"
-        f" AS SELECT {', '.join(selected)} {live} COMMENT {literal(str(generation))}"
-    )
-
-
-def _document_expression(attributes: str, prefix: str) -> str:
+def document_expression(attributes: str, prefix: str) -> str:
     """Join a document's fragments to the JSON that it was: no JSON function touches it, so every digit stays."""
     members = (
         f"arrayMap(({prefix}n, {prefix}v) -> concat({prefix}n, ':', {prefix}v),"
@@ -343,7 +302,7 @@ def _document_expression(attributes: str, prefix: str) -> str:
     return f"concat('{{', arrayStringConcat({members}, ','), '}}')"
 
 
-DOCUMENT = _document_expression("_attributes", "k")
+DOCUMENT = document_expression("_attributes", "k")
 """SQL that gives a document's JSON from a row of a physical table."""
 
 

@@ -1,4 +1,4 @@
-"""The sql target: collections kept as tables of an embedded ClickHouse, and read as views."""
+"""The sql target: collections kept as tables of ClickHouse, and read as views."""
 
 from __future__ import annotations
 
@@ -6,24 +6,23 @@ import math
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 from dynalens import clock
 from dynalens.change import Document, document_digest
 from dynalens.config import CollectionConfig
-from dynalens.errors import TargetError
 from dynalens.partition import Position
 from dynalens.target import Field, Generation, Mark, Memory, Rejection, SqlResult, StoredDocument, Walked, Write
-from dynalens.target.sql.catalog import Catalog, read_generation
+from dynalens.target.sql.catalog import read_generation
 from dynalens.target.sql.documents import Documents
 from dynalens.target.sql.engine import QUERY_LIMITS, Engine, Limits, engine_message, literal, rows
-from dynalens.target.sql.inserts import Inserts, drop_lost_part, lost_parts
+from dynalens.target.sql.losses import drop_lost_part, lost_parts
 from dynalens.target.sql.queries import Queries
-from dynalens.target.sql.remembered import Remembered
 from dynalens.target.sql.rows import COLUMNS, encode, timestamp
-from dynalens.target.sql.schema import table_name
 
 SWEPT_AT_A_TIME = 10_000
+
+READ_AGAIN_SECONDS = 1.0
+"""How old what a reader knows of others' collections may be."""
 
 _ROW_FAULTS = {
     44, 53, 69, 70, 117, 349, 407,  # a value that its column cannot hold
@@ -35,55 +34,58 @@ may be given up for it."""
 
 
 class SqlTarget:
-    """Collections in an embedded ClickHouse.
+    """Collections in a ClickHouse, embedded or on a server.
 
     `Target`, `DocumentReader`, `SqlReader` and `Comparable` of `dynalens.target`.
 
-    One thread at a time writes; readers run beside it. A process holds one such target open at a time.
+    One thread at a time writes; readers run beside it. A process holds one embedded engine open at a time.
 
     Args:
-        folder: Where the engine keeps its data.
+        engine: The engine, which the target closes.
         limits: What one query may use.
     """
 
     name = "sql"
 
-    def __init__(self, folder: Path, limits: Limits = QUERY_LIMITS) -> None:
+    def __init__(self, engine: Engine, limits: Limits = QUERY_LIMITS) -> None:
+        self._engine = engine
+        self._layout = engine.layout
         self._writing = threading.RLock()
         self._sweeping = threading.Lock()
         with ExitStack() as opened:
-            engine = Engine(folder)
             opened.callback(engine.close)
             self._client = engine.open()
             opened.callback(self._client.close)
             # Used by `sweep` for what takes long, so that writers need not wait for it.
-            self._tidier = engine.open()
+            self._tidier = engine.open(patient=True)
             opened.callback(self._tidier.close)
-            with _translated("open"):
-                self._catalog = Catalog(self._client)
-                self._folder = folder
-                self._inserts = Inserts(self._client, folder)
-                self._remembered = Remembered(self._client, self._inserts)
+            with self._translated("open"):
+                self._catalog, self._inserts, self._remembered = engine.writing(self._client)
                 self._own_up()
                 self._documents = Documents(engine, self._catalog)
                 opened.callback(self._documents.close)
-                self._queries = Queries(engine, limits, lambda: sorted(self._catalog.served))
+                self._queries = Queries(engine, limits, self._collections)
             self._opened = opened.pop_all()
+
+    def _collections(self) -> list[str]:
+        self._catalog.refresh(most_age=READ_AGAIN_SECONDS)
+        return sorted(self._catalog.served)
 
     def _own_up(self) -> None:
         """Where documents turn out to be lost, forget the positions that they stand for: that is a gap, and seen."""
-        for table, part in lost_parts(self._client):
+        for table, part in lost_parts(self._client, self._layout):
             generation = read_generation(table)
             if generation is not None and generation in self._catalog.builds:
                 self._remembered.forget(self._catalog.builds[generation].table)
-            drop_lost_part(self._client, table, part)
+            drop_lost_part(self._client, self._layout, table, part)
 
     # Target: what is remembered, generations.
 
     def recall(self, table: str) -> Memory:
         """Read what the target remembers of a table."""
         with self._writer("recall"):
-            self._catalog.drop_undefined(self._folder)
+            self._catalog.refresh()
+            self._catalog.drop_undefined(self._inserts.undefined())
             generations = frozenset(held for held, build in self._catalog.builds.items() if build.table == table)
             return Memory(self._remembered.epoch(table), self._remembered.marks(table), generations)
 
@@ -123,7 +125,7 @@ class SqlTarget:
         """Drop the generation's table."""
         with self._writer("drop a generation"):
             self._catalog.drop(generation)
-            self._inserts.forget(str(generation))
+            self._inserts.forget(self._layout.written(generation))
 
     # Target: writes and tombstones.
 
@@ -147,7 +149,7 @@ class SqlTarget:
         from clickhouse_connect.driver.exceptions import DatabaseError
 
         try:
-            self._inserts.insert(str(generation), b"".join(encoded), columns=COLUMNS, form="RowBinary")
+            self._inserts.insert(self._layout.written(generation), b"".join(encoded), columns=COLUMNS, form="RowBinary")
         except DatabaseError as error:
             if error.code not in _ROW_FAULTS:
                 raise
@@ -170,29 +172,33 @@ class SqlTarget:
             return sum(self._sweep(generation, cutoff) for generation in list(self._catalog.builds))
 
     def _sweep(self, generation: Generation, cutoff: int) -> int:
-        table = table_name(generation)
+        table = self._layout.whole(generation)
         old = f"_deleted AND _written < fromUnixTimestamp64Micro({cutoff})"
         ids = f"FROM {table} WHERE _id IN (SELECT _id FROM {table} WHERE {old}) GROUP BY _id"  # noqa: S608 - own names
-        with _translated("merge before a sweep"):
+        with self._translated("merge before a sweep"):
+            for statement in self._layout.catch_up(self._layout.stored(generation)):
+                self._tidier.command(statement)
             # Where older rows of such an id are left, merging drops them; it may take minutes, and holds up nobody.
             if rows(self._tidier, f"SELECT 1 {ids} HAVING count() > 1 LIMIT 1"):
-                self._tidier.command(f"OPTIMIZE TABLE {table} FINAL")
+                self._tidier.command(self._layout.merge(generation))
         alone = f"SELECT _id, toString(any(_version)) {ids} HAVING count() = 1 AND any({old}) LIMIT {SWEPT_AT_A_TIME}"
         count = 0
-        while found := self._sweep_some(table, old, alone):
+        while found := self._sweep_some(generation, old, alone):
             count += found
         return count
 
-    def _sweep_some(self, table: str, old: str, alone: str) -> int:
-        """Delete tombstones that are the only row of their id, at exactly the version seen, while nobody writes."""
+    def _sweep_some(self, generation: Generation, old: str, alone: str) -> int:
+        """Delete tombstones that are the only row of their id, at exactly the version seen.
+
+        Nobody of this process writes meanwhile. What somebody else writes has a higher version, and stays: a lower one
+        would have been unsent for longer than tombstones are kept.
+        """
         with self._writer("sweep"):
             found = rows(self._client, alone)
             if found:
                 seen = ", ".join(f"({literal(document_id)}, {version})" for document_id, version in found)
-                self._client.command(
-                    f"ALTER TABLE {table} DELETE WHERE {old} AND (_id, _version) IN ({seen})"
-                    " SETTINGS mutations_sync = 1"
-                )
+                condition = f"{old} AND (_id, _version) IN ({seen})"
+                self._client.command(self._layout.delete(self._layout.stored(generation), condition))
             return len(found)
 
     def ping(self) -> None:
@@ -210,8 +216,18 @@ class SqlTarget:
 
     @contextmanager
     def _writer(self, action: str) -> Iterator[None]:
-        with self._writing, _translated(action):
+        with self._writing, self._translated(action):
             yield
+
+    @contextmanager
+    def _translated(self, action: str) -> Iterator[None]:
+        """Turn what the engine and the disk raise into our own errors."""
+        from clickhouse_connect.driver.exceptions import ClickHouseError
+
+        try:
+            yield
+        except (ClickHouseError, OSError) as error:
+            raise self._engine.failure(action, error) from error
 
     # Reading.
 
@@ -244,21 +260,3 @@ class SqlTarget:
     def walk(self, generation: Generation, cursor: str, limit: int) -> Walked:
         """List ids of live documents in their order."""
         return self._documents.walk(generation, cursor, limit)
-
-
-@contextmanager
-def _translated(action: str) -> Iterator[None]:
-    """Turn what the engine and the disk raise into `TargetError`."""
-    from clickhouse_connect.driver.exceptions import ClickHouseError
-
-    try:
-        yield
-    except ClickHouseError as error:
-        raise TargetError(
-            f"The SQL engine could not {action}: {engine_message(error)}",
-            hint="Look at disk space and memory of this machine.",
-        ) from error
-    except OSError as error:
-        raise TargetError(
-            f"The SQL engine could not {action}: {error}", hint="Look at disk space and permissions."
-        ) from error

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynalens.target.sql.engine import Engine, literal
+from dynalens.target.sql.embedded import EmbeddedEngine
+from dynalens.target.sql.engine import literal
 from dynalens.target.sql.schema import Column, attribute_key, changed_columns
 from tests.unit.target.sql.test_schema import documents
 
@@ -34,7 +35,7 @@ PLAIN = st.builds("{}{}{}".format, st.sampled_from(["", "-"]), INTEGERS, st.just
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    engine = Engine(tmp_path_factory.mktemp("columns"))
+    engine = EmbeddedEngine(tmp_path_factory.mktemp("columns"))
     opened = engine.open()
     yield opened
     opened.close()

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dynalens.errors import NotFoundError, QueryRefusedError
-from dynalens.target.sql.engine import TABLES, VIEWS, Engine, rows
+from dynalens.target.sql.embedded import LAYOUT, EmbeddedEngine
+from dynalens.target.sql.engine import rows
 from dynalens.target.sql.guard import FunctionEntry, Functions, Guard
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ FUNCTIONS = Functions(
     ],
     ["If", "OrNull", "State", "Merge"],
 )
-GUARD = Guard(FUNCTIONS, views=VIEWS, private=TABLES)
+GUARD = Guard(FUNCTIONS, views=LAYOUT.views, private=LAYOUT.tables)
 ONE = {"type": "Literal", "value": {"field_type": "UInt64", "value": 1}}
 
 
@@ -186,19 +187,19 @@ def test_parameters_are_found_with_their_types() -> None:
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    opened = Engine(tmp_path_factory.mktemp("functions"))
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedEngine]:
+    opened = EmbeddedEngine(tmp_path_factory.mktemp("functions"))
     yield opened
     opened.close()
 
 
 @pytest.fixture(scope="module")
-def functions(engine: Engine) -> Functions:
+def functions(engine: EmbeddedEngine) -> Functions:
     return engine.functions()
 
 
 @pytest.fixture(scope="module")
-def client(engine: Engine) -> Iterator[Client]:
+def client(engine: EmbeddedEngine) -> Iterator[Client]:
     opened = engine.open()
     yield opened
     opened.close()

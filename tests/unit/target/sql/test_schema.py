@@ -10,14 +10,13 @@ from hypothesis import strategies as st
 
 from dynalens.change import Document, Typed, render
 from dynalens.target import Generation
+from dynalens.target.sql.layout import Layout
 from dynalens.target.sql.schema import (
     MOST_COLUMNS,
     Column,
     Decimal,
     attribute_key,
     changed_columns,
-    create_table,
-    create_view,
     read_column,
     view_names,
 )
@@ -195,11 +194,13 @@ def test_reserved_names_step_aside(names: list[str], labels: list[str]) -> None:
     assert list(given_names.values()) == labels
 
 
-def test_text_of_users_never_becomes_sql() -> None:
+@pytest.mark.parametrize("layout", [Layout("dynalens"), Layout("dynalens", cluster="own")])
+def test_text_of_users_never_becomes_sql(layout: Layout) -> None:
     """Names stand in literals and in quoted aliases alone, escaped."""
     name = "`'; DROP TABLE x -- \\ \n"
     generation = Generation("donations", 1)
     column = Column(1, name, "string")
-    statements = [column.definition(), create_view(generation, {name: column}), create_table(generation, name)]
+    statements = [*layout.show(generation, {name: column}), *layout.create_generation(generation, name)]
+    statements.append(layout.add_columns(generation, [column]))
     unquoted = [re.sub(r"'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`", "", statement) for statement in statements]
     assert [statement for statement in unquoted if "DROP" in statement or "\n" in statement] == []
