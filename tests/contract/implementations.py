@@ -8,6 +8,7 @@ stands behind it: all of them the same one.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ from dynalens.config import CollectionConfig
 from dynalens.search import SearchRequest
 from dynalens.target import DocumentReader, Generation, MetricReader, SearchReader, SqlReader, Target, Write
 from dynalens.testing.memory import MemoryTarget
+from tests.services.clickhouse.server import server_url, shared_port
 from tests.services.opensearch.server import OpenSearchServer
 
 TABLE, OTHER_TABLE = "Donations", "People"
@@ -94,8 +96,11 @@ class SqlSubject:
     def _open(self) -> Target:
         from dynalens.target.sql import open_sql
 
-        self._sql: SqlTarget = open_sql("chdb://./sql", folder=self._folder)
+        self._sql: SqlTarget = open_sql(self._url(), folder=self._folder)
         return self._sql
+
+    def _url(self) -> str:
+        return "chdb://./sql"
 
     def documents(self, collection: str) -> dict[str, object]:
         result = self._sql.query(f"SELECT _id, _doc FROM {collection}", {})  # noqa: S608 - own names
@@ -112,6 +117,15 @@ class SqlSubject:
     def reopen(self) -> None:
         self.target.close()
         self.target = self._open()
+
+
+class ClickHouseSubject(SqlSubject):
+    """ClickHouse over HTTP: a database of its own on the server that tests share."""
+
+    def _url(self) -> str:
+        # The same one to whoever opens this folder, in this process or another.
+        database = "dynalens_" + hashlib.sha256(str(self._folder).encode()).hexdigest()[:12]
+        return server_url(shared_port(), database)
 
 
 class MetricsTarget(Target, MetricReader, Protocol):
@@ -234,11 +248,12 @@ def open_subject(name: str, folder: Path, request: pytest.FixtureRequest) -> Sub
 IMPLEMENTATIONS: Mapping[str, Callable[[Path], Subject]] = {
     "memory": MemorySubject,
     "sql": SqlSubject,
+    "clickhouse": ClickHouseSubject,
     "metrics": MetricsSubject,
     "search": SearchSubject,
     "cluster": ClusterSubject,
 }
-DURABLE = ("sql", "metrics", "search", "cluster")
+DURABLE = ("sql", "clickhouse", "metrics", "search", "cluster")
 """Those that outlive the process that wrote to them."""
 
 

@@ -98,17 +98,26 @@ def verdict(parts: Sequence[TableCheck | TargetCheck]) -> int:
 def check_targets(config: Config, *, offline: bool) -> list[TargetCheck]:
     """Check that what the targets need is installed and, unless offline, that servers answer."""
     checks: list[TargetCheck] = []
-    for name, url, check_engine in (
-        ("search", config.targets.search, partial(_check_engine, "search", _SEARCH_ENGINE)),
-        ("sql", config.targets.sql, partial(_check_engine, "SQL", _SQL_ENGINE)),
-    ):
-        if url:
-            checks.append(TargetCheck(name=name, url=masked(url), asked=True, flaws=_flaws(check_engine)))
+    if url := config.targets.search:
+        check_engine = partial(_check_engine, "search", _SEARCH_ENGINE)
+        checks.append(TargetCheck(name="search", url=masked(url), asked=True, flaws=_flaws(check_engine)))
+    if url := config.targets.sql:
+        checks.append(_checked_sql(url, offline=offline))
     if url := config.targets.metrics:
         check = _check_embedded if url == EMBEDDED_METRICS else partial(_check_server, config, url)
         asked = url == EMBEDDED_METRICS or not offline
         checks.append(TargetCheck(name="metrics", url=masked(url), asked=asked, flaws=_flaws(check) if asked else ()))
     return checks
+
+
+def _checked_sql(url: str, *, offline: bool) -> TargetCheck:
+    from dynalens.target.sql import check_sql_server, is_sql_server
+
+    if not is_sql_server(url):
+        flaws = _flaws(partial(_check_engine, "SQL", _SQL_ENGINE))
+        return TargetCheck(name="sql", url=masked(url), asked=True, flaws=flaws)
+    flaws = [] if offline else _flaws(partial(check_sql_server, url))
+    return TargetCheck(name="sql", url=masked(url), asked=not offline, flaws=flaws)
 
 
 def check_tables(config: Config) -> list[TableCheck]:

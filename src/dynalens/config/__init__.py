@@ -1,5 +1,6 @@
 """The configuration: one file, read once. `docs/configuration.md` explains every setting."""
 
+from dynalens.config.clickhouse import ClickHouseLocation, clickhouse_flaw, clickhouse_location
 from dynalens.config.dashboard import DashboardConfig, PanelConfig
 from dynalens.config.document import Problem
 from dynalens.config.fingerprint import Difference, differences, fingerprint
@@ -33,6 +34,7 @@ __all__ = [
     "EMBEDDED_METRICS",
     "EMBEDDED_SEARCH",
     "EMBEDDED_SQL",
+    "ClickHouseLocation",
     "CollectionConfig",
     "Config",
     "ConfigFileError",
@@ -52,6 +54,8 @@ __all__ = [
     "StoreLocation",
     "SumConfig",
     "TargetsConfig",
+    "clickhouse_flaw",
+    "clickhouse_location",
     "described",
     "differences",
     "dump_settings",

@@ -9,6 +9,7 @@ from itertools import combinations
 from typing import Any
 from urllib.parse import urlsplit
 
+from dynalens.config.clickhouse import clickhouse_flaw
 from dynalens.config.document import Place
 from dynalens.config.model import (
     EMBEDDED_METRICS,
@@ -48,12 +49,12 @@ _TABLE_ARN = re.compile(r"arn:[^:]*:dynamodb:([^:]*):[^:]*:table/([^/]*)")
 
 _SCHEMES: Mapping[str, frozenset[str]] = {
     "search": frozenset({"tantivy", "http", "https", "opensearch+sigv4"}),
-    "sql": frozenset({"chdb"}),
+    "sql": frozenset({"chdb", "clickhouse"}),
     "metrics": frozenset({"valkey", "valkeys", "redis", "rediss"}),
 }
 _LATER_SCHEMES: Mapping[str, frozenset[str]] = {
     "search": frozenset(),
-    "sql": frozenset({"clickhouse", "http", "https"}),
+    "sql": frozenset(),
     "metrics": frozenset({"dynamodb"}),
 }
 
@@ -294,6 +295,8 @@ def _url_message(name: str, url: str) -> str:
         return f"is for a later version of Dynalens. {_url_advice(name)}"
     if parts.scheme not in _SCHEMES[name]:
         return f"is no URL of this kind of target. {_url_advice(name)}"
+    if parts.scheme == "clickhouse":
+        return clickhouse_flaw(url)
     return "" if parts.netloc or parts.path else f"lacks what comes after ://. {_url_advice(name)}"
 
 

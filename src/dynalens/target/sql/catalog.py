@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 log = logging.getLogger(__name__)
+
+READ_AGAIN_SECONDS = 1.0
+"""How old what a process knows of others' changes may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,6 @@ class Catalog:
     def _load(self) -> None:
         self.builds = _read_builds(self._client, self._layout.tables)
         self.served = self._read_served()
-        self._shown = {}
         self._unsure = False
 
     def _read_served(self) -> dict[str, Generation]:
@@ -118,6 +120,7 @@ class Catalog:
         """Read everything back after a failed change, before the next one: it may have happened or not."""
         if self._unsure:
             self._load()
+            self._shown = {}
         try:
             yield
         except BaseException:
@@ -166,17 +169,21 @@ class Catalog:
             log.error("the definition of %s is empty: what it held is lost, and built anew", generation)
             self.drop(generation)
 
-    def make_room(self, generation: Generation, documents: Iterable[Document]) -> None:
+    def make_room(self, generation: Generation, documents: Sequence[Document]) -> None:
         """Add the columns that these documents ask for, before they are inserted; readers see them from then on."""
         with self._changing():
-            build = self.build(generation)
-            changed = changed_columns(build.columns, documents)
-            if changed:
-                build = build.with_columns(changed)
-                self._client.command(self._layout.add_columns(generation, [build.columns[name] for name in changed]))
-                self.builds = {**self.builds, generation: build}
+            if changed_columns(self.build(generation).columns, documents):
+                self._add_columns(generation, documents)
             if self.served.get(generation.collection) == generation and self._is_behind(generation):
                 self._show(generation)
+
+    def _add_columns(self, generation: Generation, documents: Sequence[Document]) -> None:
+        build = self.build(generation)
+        changed = changed_columns(build.columns, documents)
+        if changed:
+            build = build.with_columns(changed)
+            self._client.command(self._layout.add_columns(generation, [build.columns[name] for name in changed]))
+            self.builds = {**self.builds, generation: build}
 
     def drop_replaced(self) -> None:
         """Drop the columns that wider ones took the place of, once no view names them."""
@@ -193,7 +200,7 @@ class Catalog:
 
     def _is_behind(self, generation: Generation) -> bool:
         shown = self._shown.get(generation.collection)
-        return shown is None or shown.columns is not self.builds[generation].columns
+        return shown is None or not _same(shown.columns, self.builds[generation].columns)
 
 
 def _read_builds(client: Client, database: str) -> dict[Generation, Build]:
@@ -213,6 +220,10 @@ def _read_builds(client: Client, database: str) -> dict[Generation, Build]:
         if generation in builds and column is not None:
             builds[generation] = _with_column(builds[generation], column)
     return builds
+
+
+def _same(one: Mapping[str, Column], other: Mapping[str, Column]) -> bool:
+    return one is other or one == other
 
 
 def _with_column(build: Build, column: Column) -> Build:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from dynalens.change import document_digest
-from dynalens.errors import NotFoundError
+from dynalens.errors import NotFoundError, TargetError
 from dynalens.target import Field, Generation, StoredDocument, Walked
-from dynalens.target.sql.catalog import Build, Catalog
+from dynalens.target.sql.catalog import READ_AGAIN_SECONDS, Build, Catalog
 from dynalens.target.sql.engine import INTERNAL_LIMITS, Engine, Handles, literal, rows
 from dynalens.target.sql.schema import DOCUMENT, view_names
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
+
+_T = TypeVar("_T")
 
 _HANDLES = 4
 _MOST_TYPES = 10_000
@@ -46,22 +49,30 @@ class Documents:
 
     def document(self, collection: str, document_id: str) -> StoredDocument | None:
         """Read one live document, bytes exactly."""
-        live = self._live(collection)
-        query = f"SELECT {DOCUMENT}, _types {live} AND _id = {literal(document_id)}"
-        with self._reading() as client:
-            found = rows(client, query)
+        found = self._of_served(collection, partial(self._document, document_id))
         return StoredDocument(document_id, found[0][0].encode(), found[0][1].encode()) if found else None
+
+    def _document(self, document_id: str, generation: Generation) -> list[list[str]]:
+        live = self._live_of(generation)
+        with self._reading() as client:
+            return rows(client, f"SELECT {DOCUMENT}, _types {live} AND _id = {literal(document_id)}")
 
     def count(self, collection: str) -> int:
         """Count the live documents."""
+        return self._of_served(collection, self._count)
+
+    def _count(self, generation: Generation) -> int:
         with self._reading() as client:
-            [[count]] = rows(client, f"SELECT count() {self._live(collection)}")
+            [[count]] = rows(client, f"SELECT count() {self._live_of(generation)}")
         return int(count)
 
     def fields(self, collection: str) -> list[Field]:
         """List the fields with the JSON types seen and the columns they have, most frequent first."""
-        live = self._live(collection)
-        build = self._catalog.build(self._served(collection))
+        return self._of_served(collection, self._fields)
+
+    def _fields(self, generation: Generation) -> list[Field]:
+        live = self._live_of(generation)
+        build = self._catalog.build(generation)
         with self._reading() as client:
             counted = rows(client, _COUNT_TYPES.format(live=live, most=_MOST_TYPES))
             fitting = _count_fitting(client, live, build)
@@ -82,15 +93,24 @@ class Documents:
             ids = [id_ for (id_,) in rows(client, query)]
         return Walked(ids, ids[-1] if len(ids) == limit else "")
 
+    def _of_served(self, collection: str, read: Callable[[Generation], _T]) -> _T:
+        """Read from the generation that is served; from the next one where another process has switched meanwhile."""
+        self._catalog.refresh(most_age=READ_AGAIN_SECONDS)
+        generation = self._served(collection)
+        try:
+            return read(generation)
+        except TargetError:
+            self._catalog.refresh()
+            if self._served(collection) == generation:
+                raise
+        return read(self._served(collection))
+
     def _served(self, collection: str) -> Generation:
         try:
             return self._catalog.served[collection]
         except KeyError:
             served = ", ".join(sorted(self._catalog.served)) or "none yet"
             raise NotFoundError(f"There is no collection {collection}.", hint=f"Collections: {served}.") from None
-
-    def _live(self, collection: str) -> str:
-        return self._live_of(self._served(collection))
 
     def _live_of(self, generation: Generation) -> str:
         self._catalog.build(generation)

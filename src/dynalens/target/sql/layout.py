@@ -74,10 +74,10 @@ class Layout:
         """Make a database. Atomic: its views and columns change in one step, for readers and on the disk."""
         return f"CREATE DATABASE IF NOT EXISTS {quoted(name)}{self._everywhere} ENGINE = Atomic"
 
-    def create_remembered(self, name: str, columns: str, *, version: str, key: str) -> str:
+    def create_remembered(self, name: str, columns: str, *, key: str, version: str = "") -> str:
         """Make a table of what is remembered beside the documents; of one key the highest version stays.
 
-        On a cluster every node keeps all of it.
+        Of equal versions, and without one, the row inserted last does. On a cluster every node keeps all of it.
         """
         engine = self._engine(name, version, shard="all", replica="{shard}-{replica}")
         return (
@@ -107,7 +107,8 @@ class Layout:
         # A path of our own: with the server's, which has the table's id, a repeated CREATE ON CLUSTER would give nodes
         # that missed the first one replicas of another table.
         path = f"/clickhouse/dynalens/{shard}/{self.tables}/{name}"
-        return f"ReplicatedReplacingMergeTree({literal(path)}, {literal(replica)}, {version})"
+        arguments = filter(None, (literal(path), literal(replica), version))
+        return f"ReplicatedReplacingMergeTree({', '.join(arguments)})"
 
     def drop_generation(self, generation: Generation) -> list[str]:
         """Remove a generation."""
@@ -136,9 +137,11 @@ class Layout:
         """Merge a generation to one part per shard."""
         return f"OPTIMIZE TABLE {self.stored(generation)}{self._everywhere} FINAL"
 
-    def catch_up(self, table: str) -> list[str]:
-        """Let replicas have all that was written to a table before; nothing to do without any."""
-        return [f"SYSTEM SYNC REPLICA{self._everywhere} {table} LIGHTWEIGHT"] if self.cluster else []
+    def catch_up(self, table: str, *, everywhere: bool) -> list[str]:
+        """Let this node's replica, or all of them, have what was written to a table before; nothing without any."""
+        if not self.cluster:
+            return []
+        return [f"SYSTEM SYNC REPLICA{self._everywhere if everywhere else ''} {table} LIGHTWEIGHT"]
 
     def show(self, generation: Generation, columns: Mapping[str, Column]) -> list[str]:
         """Let readers see a generation under its collection's name.

@@ -103,7 +103,9 @@ class Queries:
         try:
             yield
         except EngineError as error:
-            raise self._request_error(error) from error
+            if _blames_the_query(error):
+                raise self._request_error(error) from error
+            raise self._engine.failure("answer", error) from error
 
     def _request_error(self, error: EngineError) -> DynalensError:
         message, code = engine_message(error), error.code or 0
@@ -113,8 +115,8 @@ class Queries:
         refusal = _refusal_of(code, message)
         if refusal:
             return QueryRefusedError(refusal[0], hint=refusal[1])
-        if code == _CANCELLED:
-            return BusyError("The query was cancelled: the engine is closing.", hint="Try again in a moment.")
+        if code in _BUSY:
+            return BusyError(_BUSY[code], hint="Try again in a moment.")
         if code == _UNKNOWN_TABLE:
             return RequestError(message, hint=f"Collections: {', '.join(self._collections()) or 'none yet'}.")
         return RequestError(message, hint=_HINTS.get(code, ""))
@@ -122,7 +124,14 @@ class Queries:
 
 # Error codes of the engine (`system.errors`).
 
-_UNKNOWN_TABLE, _CANCELLED = 60, 394
+_UNKNOWN_TABLE = 60
+_LOGIN_REFUSED = {192, 193, 194, 511, 512, 516}
+"""The login, or a role that is not granted."""
+
+_BUSY: Mapping[int, str] = {
+    202: "The server runs too many queries already.",
+    394: "The query was cancelled: the engine is closing.",
+}
 
 _HINTS: Mapping[int, str] = {
     47: "DESCRIBE and a collection's name lists its columns.",
@@ -131,6 +140,14 @@ _HINTS: Mapping[int, str] = {
 }
 
 _LIMIT_HINT = "Narrow it: fewer columns, a WHERE, a LIMIT, or an aggregate instead of rows."
+
+
+def _blames_the_query(error: EngineError) -> bool:
+    """Tell an error of a query from one of the way to the engine: nobody answered, or refused the login."""
+    from clickhouse_connect.driver.exceptions import OperationalError
+
+    is_unanswered = isinstance(error, OperationalError) and error.code is None
+    return not is_unanswered and error.code not in _LOGIN_REFUSED
 
 
 def _refusal_of(code: int, message: str) -> tuple[str, str] | None:

@@ -91,17 +91,17 @@ class Remembered:
         seen = ", ".join(f"({literal(partition)}, {mark.epoch})" for partition, mark in marks.items())
         # Every row of a partition up to that epoch: an older one would count again.
         has_been_seen = f"arrayExists(mark -> mark.1 = partition_id AND epoch <= mark.2, [{seen}])"
-        self._delete(f"table_name = {literal(table)} AND {has_been_seen}")
+        self._forget_where(f"table_name = {literal(table)} AND {has_been_seen}")
 
     def forget(self, table: str) -> None:
         """Forget the positions of a table: the documents that they stand for are no longer there."""
-        self._delete(f"table_name = {literal(table)}")
+        self._forget_where(f"table_name = {literal(table)}")
 
     def _read(self, select: str, name: str, asked: str) -> list[list[Any]]:
         return rows(self._client, f"{select} FROM {self._layout.table(name)} {asked}")
 
-    def _delete(self, condition: str, name: str = "applied") -> None:
-        self._client.command(self._layout.delete(self._layout.table(name), condition))
+    def _forget_where(self, condition: str) -> None:
+        self._client.command(self._layout.delete(self._layout.table("applied"), condition))
 
     def _insert(self, table: str, objects: list[dict[str, object]]) -> None:
         block = "\n".join(map(json.dumps, objects)).encode()

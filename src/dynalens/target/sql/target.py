@@ -12,7 +12,7 @@ from dynalens.change import Document, document_digest
 from dynalens.config import CollectionConfig
 from dynalens.partition import Position
 from dynalens.target import Field, Generation, Mark, Memory, Rejection, SqlResult, StoredDocument, Walked, Write
-from dynalens.target.sql.catalog import read_generation
+from dynalens.target.sql.catalog import READ_AGAIN_SECONDS, read_generation
 from dynalens.target.sql.documents import Documents
 from dynalens.target.sql.engine import QUERY_LIMITS, Engine, Limits, engine_message, literal, rows
 from dynalens.target.sql.losses import drop_lost_part, lost_parts
@@ -20,9 +20,6 @@ from dynalens.target.sql.queries import Queries
 from dynalens.target.sql.rows import COLUMNS, encode, timestamp
 
 SWEPT_AT_A_TIME = 10_000
-
-READ_AGAIN_SECONDS = 1.0
-"""How old what a reader knows of others' collections may be."""
 
 _ROW_FAULTS = {
     44, 53, 69, 70, 117, 349, 407,  # a value that its column cannot hold
@@ -176,7 +173,7 @@ class SqlTarget:
         old = f"_deleted AND _written < fromUnixTimestamp64Micro({cutoff})"
         ids = f"FROM {table} WHERE _id IN (SELECT _id FROM {table} WHERE {old}) GROUP BY _id"  # noqa: S608 - own names
         with self._translated("merge before a sweep"):
-            for statement in self._layout.catch_up(self._layout.stored(generation)):
+            for statement in self._layout.catch_up(self._layout.stored(generation), everywhere=True):
                 self._tidier.command(statement)
             # Where older rows of such an id are left, merging drops them; it may take minutes, and holds up nobody.
             if rows(self._tidier, f"SELECT 1 {ids} HAVING count() > 1 LIMIT 1"):

@@ -1,0 +1,1 @@
+"""ClickHouse over HTTP: the engine is real (chDB), what speaks HTTP before it is ours."""
