@@ -598,13 +598,6 @@ def test_what_a_later_version_brings_is_refused_by_name(tmp_path: Path, text: st
             "4: targets: names no target. Write search, sql or metrics, or remove it for the embedded ones.",
         ),
         (
-            MINIMAL + "targets:\n  sql: clickhouse://host/db\n",
-            (
-                "5: targets.sql: clickhouse://host/db is for a later version of Dynalens. "
-                "Write for example chdb://./data/sql."
-            ),
-        ),
-        (
             MINIMAL + "targets:\n  search: ftp://host:9200\n",
             (
                 "5: targets.search: ftp://host:9200 is no URL of this kind of target. "

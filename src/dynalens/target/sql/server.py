@@ -113,7 +113,7 @@ class ServerEngine:
         where = self._location
         password = where.password if where.password is not None else os.environ.get(PASSWORD_VARIABLE, "")
         try:
-            return clickhouse_connect.get_client(
+            client = clickhouse_connect.get_client(
                 interface="https" if where.secure else "http",
                 host=where.host,
                 port=where.port,
@@ -131,8 +131,11 @@ class ServerEngine:
                 show_clickhouse_errors="scrub",
                 client_name="dynalens",
             )
+            # The first request under these settings: now is the time to hear that one is forbidden.
+            client.command("SELECT 1")
         except ClickHouseError as error:
             raise self.failure("answer", error) from error
+        return client
 
     def writing(self, client: Client) -> Writing:
         """Make ready what one writer works with, beside those of other processes."""
