@@ -202,10 +202,10 @@ def test_tls_is_verified(tmp_path: Path, opened: Opener) -> None:
 
 
 def test_a_database_that_may_not_be_made_is_said(tmp_path: Path) -> None:
-    with ClickHouseServer(tmp_path, grants="GRANT SELECT ON *.*") as server:
+    with ClickHouseServer(tmp_path, grants=("GRANT SELECT ON *.*",)) as server:
         with pytest.raises(TargetError, match="CREATE DATABASE") as refused:
             open_sql(server.url("dynalens_other"), folder=Path())
-        assert "docs/sql.md" in refused.value.hint
+        assert "docs/clickhouse.md" in refused.value.hint
 
 
 def test_a_role_that_is_not_there_is_said(server: ClickHouseServer) -> None:

@@ -2,7 +2,8 @@
 
 No ClickHouse server can be installed from package registries; its engine can. Each request gets a handle of its own on
 the one engine of this process, so that nothing of it is left for the next. Not there: sessions, progress, external
-tables, client_protocol_version, and whatever needs Keeper. Source: "HTTP interface", ClickHouse documentation.
+tables, client_protocol_version, and whatever needs Keeper: on the cluster `own`, of one shard, statements lose what
+they say of replicas. Source: "HTTP interface", ClickHouse documentation.
 
 `python -m tests.services.clickhouse.front OPTIONS`, the options as JSON.
 """
@@ -19,7 +20,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -27,6 +28,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
+from xml.sax.saxutils import escape
 
 import chdb
 
@@ -38,15 +40,20 @@ _LOCK_SECONDS = 30.0
 _CONFIGURATION = """\
 <clickhouse>
   <users_config>{path}</users_config>
+  <tcp_port>9000</tcp_port>
+  <remote_servers><own><shard>
+    <internal_replication>true</internal_replication><replica><host>127.0.0.1</host><port>9000</port></replica>
+  </shard></own></remote_servers>
   <profiles><default>{profile}</default></profiles>
   <quotas><default/></quotas>
   <roles>
-    <owner><grants><query>{grants}</query></grants></owner>
+    <owner><grants>{grants}</grants></owner>
     <reader><grants><query>GRANT SELECT ON dynalens*.*</query></grants></reader>
   </roles>
   <users><default>
     <no_password/><profile>default</profile><networks><ip>::/0</ip></networks>
     <grants><query>GRANT owner, reader</query></grants>
+    <databases>{filters}</databases>
   </default></users>
 </clickhouse>
 """
@@ -56,6 +63,14 @@ _NO_SETTINGS = {
     "send_progress_in_http_headers", "http_headers_progress_interval_ms", "enable_http_compression",
 }  # fmt: skip
 """Parameters of the interface itself, and settings of its own transport."""
+
+# A cluster of one shard, `own`: its Distributed tables are real, its Keeper is not there.
+_REPLICATION = (
+    (re.compile(rb" ON CLUSTER `own`"), b""),
+    (re.compile(rb"ReplicatedReplacingMergeTree\('[^']*', '[^']*'(?:, )?"), b"ReplacingMergeTree("),
+    (re.compile(rb"^(DROP TABLE .*) SYNC$"), rb"\1"),
+    (re.compile(rb"^SYSTEM SYNC REPLICA .*$"), b"SELECT 1"),
+)
 
 _INSERT = re.compile(rb"\s*INSERT\s+INTO\s+.+?\sFORMAT\s+(\w+)[ \t]*(?:\n|$)", re.IGNORECASE | re.DOTALL)
 _CODE = re.compile(r"Code: (\d+)\.")
@@ -73,6 +88,7 @@ class Options:
         password: With which password.
         profile: Settings of that user's profile.
         grants: What that user may do beside reading views.
+        filters: Conditions on rows, by view: `dynalens.donations`.
         certificate: A file of certificate and key: then it speaks TLS.
     """
 
@@ -81,7 +97,8 @@ class Options:
     user: str = "dynalens"
     password: str = "secret-of-tests"
     profile: Mapping[str, str] = field(default_factory=dict)
-    grants: str = "GRANT ALL ON *.*"
+    grants: Sequence[str] = ("GRANT ALL ON *.*",)
+    filters: Mapping[str, str] = field(default_factory=dict)
     certificate: str = ""
 
     def text(self) -> str:
@@ -114,6 +131,8 @@ class Front(ThreadingHTTPServer):
 
     def run(self, statement: bytes, given: Mapping[str, str]) -> tuple[bytes, dict[str, str]]:
         """Run one statement as a request's parameters say; give its answer and summary."""
+        for replicated, alone in _REPLICATION:
+            statement = replicated.sub(alone, statement)
         connection = _connect(self.address)
         try:
             for setting in _settings(given):
@@ -238,7 +257,13 @@ def _address(options: Options) -> str:
     folder = Path(options.folder)
     configuration = folder / "engine.xml"
     profile = "".join(f"<{name}>{value}</{name}>" for name, value in options.profile.items())
-    configuration.write_text(_CONFIGURATION.format(path=configuration, profile=profile, grants=options.grants))
+    grants = "".join(f"<query>{escape(grant)}</query>" for grant in options.grants)
+    filters = "".join(
+        f"<{database}><{view}><filter>{escape(condition)}</filter></{view}></{database}>"
+        for (database, view), condition in ((name.split("."), text) for name, text in options.filters.items())
+    )
+    text = _CONFIGURATION.format(path=configuration, profile=profile, grants=grants, filters=filters)
+    configuration.write_text(text)
     return f"file:{folder / 'data'}?config-file={quote(str(configuration))}"
 
 

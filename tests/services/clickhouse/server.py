@@ -8,8 +8,7 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from ssl import create_default_context
@@ -31,6 +30,7 @@ class ClickHouseServer:
         folder: Takes the data and the log.
         profile: Settings of its user's profile.
         grants: What its user may do beside reading views; everything by default.
+        filters: Conditions on rows, by view: `dynalens.donations`.
         certificate: A file of certificate and key: then it speaks TLS.
     """
 
@@ -39,13 +39,20 @@ class ClickHouseServer:
         folder: Path,
         *,
         profile: Mapping[str, str] | None = None,
-        grants: str = "",
+        grants: Sequence[str] = ("GRANT ALL ON *.*",),
+        filters: Mapping[str, str] | None = None,
         certificate: Path | None = None,
     ) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        options = Options(str(folder), free_port(), profile=profile or {}, certificate=str(certificate or ""))
-        self.options = replace(options, grants=grants) if grants else options
+        self.options = Options(
+            str(folder),
+            free_port(),
+            profile=profile or {},
+            grants=grants,
+            filters=filters or {},
+            certificate=str(certificate or ""),
+        )
         self._certificate = certificate
 
     def __enter__(self) -> Self:

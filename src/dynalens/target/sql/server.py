@@ -168,7 +168,7 @@ class ServerEngine:
         if "is readonly" in str(error):
             return TargetError(
                 f"The ClickHouse server {self._name} forbids its user to change settings: {error}.",
-                hint="Limits are set with each request. Give the user a profile without readonly; docs/sql.md has one.",
+                hint=_PROFILE,
             )
         if "CERTIFICATE_VERIFY_FAILED" in str(cause):
             hint = "Name the file of its certificate authority in targets.sql: &ca=/etc/ssl/own-ca.pem"
@@ -241,11 +241,12 @@ def _innermost(error: BaseException) -> BaseException:
 # Error codes of the engine (`system.errors`).
 
 _LOGIN = "Put user and password into targets.sql, or the password into CLICKHOUSE_PASSWORD."
-_GRANTS = "docs/sql.md has the statements that make its user and its roles."
+_PROFILE = "Limits are set with each request. Give the user a profile without readonly, as in docs/clickhouse.md."
+_GRANTS = "docs/clickhouse.md has the statements that make its user and its roles."
 
 _HINTS: Mapping[int, str] = {
     81: "Make it, and one of its name behind an underscore: CREATE DATABASE {database}; CREATE DATABASE _{database}",
-    164: "Limits are set with each request. Give the user a profile without readonly; docs/sql.md has one.",
+    164: _PROFILE,
     192: _LOGIN,
     193: _LOGIN,
     194: _LOGIN,
