@@ -309,8 +309,8 @@ def test_a_folder_may_have_any_ordinary_name(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("clickhouse://localhost:8123/db", "clickhouse:// is not supported yet"),
-        ("./data/sql", "not supported yet"),
+        ("clickhouse://localhost:8123/a/b", "names no database of yours"),
+        ("./data/sql", "is no URL of an SQL engine"),
         ("chdb://", "names no folder"),
         ("chdb://./what?", "holds ['?']"),
         ("chdb://./this&that", "holds ['&']"),

@@ -136,7 +136,7 @@ class TargetsConfig(Section):
     and `opensearch+sigv4://HOST` are an OpenSearch or Elasticsearch of yours."""
 
     sql: str | None = Field(default=None, examples=[EMBEDDED_SQL])
-    """SQL: `chdb://FOLDER` runs in this process and keeps its files in the folder."""
+    """SQL: `chdb://FOLDER` runs in this process and keeps its files there; `clickhouse://HOST` is a server of yours."""
 
     metrics: str | None = Field(default=None, examples=[EMBEDDED_METRICS])
     """Metrics: `valkey://embedded` is started and kept by Dynalens; `valkey://HOST:PORT` is a server of yours."""

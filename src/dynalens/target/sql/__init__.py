@@ -54,7 +54,8 @@ def check_sql_server(url: str) -> None:
 
 def _server(url: str) -> ServerEngine:
     if flaw := clickhouse_flaw(url):
-        raise ConfigError(f"targets.sql {flaw}")
+        message, _, hint = flaw.partition(". ")
+        raise ConfigError(f"targets.sql {message}.", hint=hint)
     return ServerEngine(clickhouse_location(url))
 
 
