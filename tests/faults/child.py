@@ -55,7 +55,7 @@ from dynalens.testing.failpoints import arm_from_environment
 from dynalens.testing.oracle import Counted, from_snapshot
 from dynalens.transform import Route, route
 
-Kind = Literal["search", "sql", "metrics", "server"]
+Kind = Literal["search", "sql", "clickhouse", "metrics", "server"]
 """A target in a worker of its own; or `dynalens up` with all that it does."""
 
 HASTE: Mapping[ModuleType, Mapping[str, float]] = {
@@ -79,6 +79,7 @@ class Start:
         folder: Its data folder.
         source: The endpoint it reads from.
         kind: The target that it keeps.
+        sql_url: The SQL engine: embedded, or a server.
         metrics_url: The metrics server.
         keys: The table's key schema.
         collections: What it keeps.
@@ -89,6 +90,7 @@ class Start:
     folder: Path
     source: SourceConfig
     kind: Kind
+    sql_url: str
     metrics_url: str
     keys: KeySchema
     collections: Mapping[str, CollectionConfig]
@@ -238,10 +240,10 @@ def _open(start: Start) -> tuple[Target, ServedReader]:
 
             search = open_search("tantivy://./data/search", folder=start.folder)
             return search, SearchedDocuments(search)
-        case "sql":
+        case "sql" | "clickhouse":
             from dynalens.target.sql import open_sql
 
-            sql = open_sql("chdb://./data/sql", folder=start.folder)
+            sql = open_sql(start.sql_url, folder=start.folder)
             return sql, SelectedDocuments(sql)
     from dynalens.target.metrics import open_metrics
 

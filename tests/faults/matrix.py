@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tests.faults import calls, fleet, items, metrics, processes, server, stream
+from tests.faults import calls, clickhouse, fleet, items, metrics, processes, server, stream
 from tests.faults.child import Kind
 from tests.faults.rig import Rig
 
 Cell = Callable[[Rig], None]
 
 EMBEDDED: tuple[Kind, ...] = ("search", "sql", "metrics")
-OPENSEARCH, CLICKHOUSE, AGGREGATES = "OpenSearch", "ClickHouse over HTTP", "aggregates table"
+OPENSEARCH, AGGREGATES = "OpenSearch", "aggregates table"
+
+REAL: tuple[Kind, ...] = (*EMBEDDED, "clickhouse")
+"""Targets that hold whatever a worker goes through. What the source does reaches all alike, and is shown on three."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ FAULTS: tuple[Fault, ...] = (
         1,
         "killed between target acknowledgement and position commit",
         "the batch is applied again; no new generation",
-        on(EMBEDDED, processes.killed_before_its_commit),
+        on(REAL, processes.killed_before_its_commit),
     ),
     Fault(
         2,
@@ -61,7 +64,7 @@ FAULTS: tuple[Fault, ...] = (
         "stopped past its lease, then continued",
         "its writes and its commit are refused; no new generation",
         {
-            **on(EMBEDDED, processes.stopped_past_its_lease),
+            **on(REAL, processes.stopped_past_its_lease),
             **on(("metrics",), processes.stopped_past_its_lease, fleet.zombie_writes),
         },
     ),
@@ -131,8 +134,7 @@ FAULTS: tuple[Fault, ...] = (
         16,
         "poison items and records",
         "every item is held whole; what cannot be decoded is a dead letter; its shard goes on",
-        on(EMBEDDED, items.odd_items, items.undecodable_records),
-        (CLICKHOUSE,),
+        on(REAL, items.odd_items, items.undecodable_records),
     ),
     Fault(
         17,
@@ -151,7 +153,7 @@ FAULTS: tuple[Fault, ...] = (
         20,
         "writes and deletes during a first copy",
         "rows of a scan lose to every change; no new generation",
-        on(EMBEDDED, processes.writes_during_the_first_copy),
+        on(REAL, processes.writes_during_the_first_copy),
     ),
     Fault(
         21,
@@ -174,22 +176,22 @@ FAULTS: tuple[Fault, ...] = (
         27,
         "a late write after a delete, its tombstone swept, closed and opened since",
         "refused",
-        on(EMBEDDED, items.late_writes),
+        on(REAL, items.late_writes),
         (OPENSEARCH,),
     ),
     Fault(
         28,
         "a connection is reset after the write was applied",
         "applied again, counted once; no new generation",
-        on(("metrics",), metrics.answers_are_lost),
-        (OPENSEARCH, CLICKHOUSE, AGGREGATES),
+        {**on(("metrics",), metrics.answers_are_lost), **on(("clickhouse",), clickhouse.answers_are_lost)},
+        (OPENSEARCH, AGGREGATES),
     ),
     Fault(
         29,
         "latency, slow drip, half-open, one-way partition",
         "caught up from its position; no new generation",
-        on(("metrics",), metrics.network_is_bad),
-        (OPENSEARCH, CLICKHOUSE, AGGREGATES),
+        {**on(("metrics",), metrics.network_is_bad), **on(("clickhouse",), clickhouse.network_is_bad)},
+        (OPENSEARCH, AGGREGATES),
     ),
     Fault(30, "a search node is killed, paused, read-only", "caught up from its position", missing=(OPENSEARCH,)),
     Fault(
@@ -200,9 +202,12 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         32,
-        "the disk is full; an embedded store is killed in mid-commit",
+        "the disk is full; a store is killed in mid-commit",
         "what was confirmed is there",
-        on(EMBEDDED, processes.killed_while_it_applies, processes.disk_is_full),
+        {
+            **on(EMBEDDED, processes.killed_while_it_applies, processes.disk_is_full),
+            **on(("clickhouse",), clickhouse.server_is_killed),
+        },
         (OPENSEARCH,),
     ),
     Fault(
@@ -221,7 +226,7 @@ FAULTS: tuple[Fault, ...] = (
         35,
         "SIGKILL twice a second for a minute",
         "caught up from its position; no new generation",
-        on((*EMBEDDED, "server"), processes.killed_twice_a_second),
+        on((*REAL, "server"), processes.killed_twice_a_second),
     ),
 )
 

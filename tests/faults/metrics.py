@@ -25,6 +25,11 @@ def _server(rig: Rig) -> tuple[ValkeyServer, FaultProxy]:
 def answers_are_lost(rig: Rig) -> None:
     """Connections are reset after a write was applied, before its answer came."""
     _, proxy = _server(rig)
+    lose_answers(rig, proxy)
+
+
+def lose_answers(rig: Rig, proxy: FaultProxy) -> None:
+    """Reset connections to the target behind a proxy after a write was applied."""
     rig.load(1, 20)
     rig.write(1, 20)
     rig.start()
@@ -41,6 +46,11 @@ def answers_are_lost(rig: Rig) -> None:
 def network_is_bad(rig: Rig) -> None:
     """Latency, slow drip, half-open connections, and partitions in one direction or both."""
     _, proxy = _server(rig)
+    worsen_network(rig, proxy)
+
+
+def worsen_network(rig: Rig, proxy: FaultProxy) -> None:
+    """Let the network to the target behind a proxy do its worst, for a while each time."""
     rig.load(1, 20)
     rig.start()
     for _ in rig.rounds(2, 8):

@@ -32,6 +32,7 @@ from tests.faults.child import Kind, Served, Start, State, Store
 from tests.faults.process import Process, ProcessGoneError
 from tests.faults.served import ServedProcess
 from tests.faults.writes import COLLECTIONS, KEYS, TABLE, EmulatedTable, Operation, ScriptedTable, Writes, gone_back
+from tests.services.clickhouse.server import ClickHouseServer
 from tests.services.dynamodb_local import DynamoDBLocal
 from tests.services.valkey import ValkeyServer
 from tests.waiting import NotObservedError, observed
@@ -100,6 +101,7 @@ class Rig:
         self.stack = ExitStack()
         self.clock_shift = 0.0
         """How far the clock of table, stream and process stands before the real one, in seconds."""
+        self.sql_url = "chdb://./data/sql"
         self.metrics_url = "valkey://embedded"
         self.watched = True
         """Whether keys are watched for going back; not where the target itself forgets what it confirmed."""
@@ -119,6 +121,9 @@ class Rig:
         self.endpoint_url = self.streams.endpoint_url
         self.table = ScriptedTable(self.streams)
         self._written_to: ScriptedTable | EmulatedTable = self.table
+        if self.kind == "clickhouse":
+            self.clickhouse = self.stack.enter_context(ClickHouseServer(self.folder / "clickhouse"))
+            self.sql_url = self.clickhouse.url()
         return self
 
     def __exit__(
@@ -209,6 +214,7 @@ class Rig:
             folder=self.folder,
             source=SourceConfig(region="eu-west-1", endpoint_url=self.endpoint_url, scan_segments=2),
             kind=self.kind,
+            sql_url=self.sql_url,
             metrics_url=self.metrics_url,
             keys=KEYS,
             collections=COLLECTIONS,

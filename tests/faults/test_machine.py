@@ -14,10 +14,10 @@ from dynalens import failpoint
 from dynalens.testing import Fault, Operation
 from tests.faults.calls import BREAKS, OPERATIONS, THROTTLES, draw_over
 from tests.faults.child import Kind
-from tests.faults.matrix import EMBEDDED
+from tests.faults.matrix import REAL
 from tests.faults.rig import Rig
 
-KINDS = st.sampled_from(EMBEDDED)
+KINDS = st.sampled_from(REAL)
 MOMENTS = st.sampled_from(sorted(failpoint.NAMES))
 CALLS = st.sampled_from(OPERATIONS)
 FAULTS = st.sampled_from([*THROTTLES, *BREAKS, Fault.EXPIRED_ITERATOR])
