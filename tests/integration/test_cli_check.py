@@ -12,6 +12,7 @@ import yaml
 from dynalens.cli import main
 from dynalens.errors import EXIT_ATTENTION, EXIT_FAILED, EXIT_OK
 from tests.conftest import KeyType, TableFactory, ViewType
+from tests.services.clickhouse.server import ClickHouseServer
 from tests.services.dynamodb_local import ENVIRONMENT, DynamoDBLocal
 
 KEY: dict[str, KeyType] = {"email": "S", "donatedAt": "S"}
@@ -100,6 +101,21 @@ def test_a_metrics_server_that_does_not_answer_needs_attention(check: Check, tab
     assert "valkey://me:***@127.0.0.1:1   to do" in out
     assert "The metrics server 127.0.0.1:1 does not answer" in err
     assert "secret" not in out + err
+
+
+def test_a_clickhouse_server_that_refuses_the_login_needs_attention(
+    check: Check, table_factory: TableFactory, tmp_path: Path
+) -> None:
+    table = table_factory(KEY)
+    with ClickHouseServer(tmp_path / "clickhouse") as server:
+        code, out, err = check(table, targets={"sql": server.url()})
+        assert (code, err.splitlines()[-1].endswith("dynalens up")) == (EXIT_OK, True)
+        url = server.url(password="not-the-password")
+        code, out, err = check(table, targets={"sql": url})
+        assert code == EXIT_ATTENTION
+        assert "Authentication failed" in err
+        assert "not-the-password" not in out + err
+        assert check(table, targets={"sql": url}, options=("--offline",))[0] == EXIT_OK
 
 
 def test_what_could_not_be_asked_is_no_finding(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -108,6 +109,42 @@ def test_what_was_confirmed_outlives_a_server_that_is_killed_while_it_writes(tmp
         assert target.recall(TABLE).marks["p"].position.rank >= confirmed[-1]
         target.apply([put("next", version(2, 1))])
         assert target.count("donations") == len(found) + 1
+
+
+def test_documents_that_a_server_has_lost_are_owned_up_to_by_whoever_asks_next(tmp_path: Path, opened: Opener) -> None:
+    """Also where the one who asks has been running all the time."""
+    with ClickHouseServer(tmp_path) as server:
+        target = served(opened(server.url()))
+        target.apply([put("a", version(1, 1), attributes={"text": {"S": "x" * 5_000}})])
+        target.mark(TABLE, {"p": Mark(1, Position(rank=1))})
+        part = "SELECT path FROM system.parts WHERE database = '_dynalens' AND table = 'donations@1' AND active"
+        path = target._client.command(part)
+        server.kill()
+        os.truncate(Path(str(path)) / "data.bin", 10)
+        server.start()
+        assert target.recall(TABLE).generations == set()
+        served(target).apply([put("b", version(2, 1))])
+        assert target.recall(TABLE).generations == {FIRST}
+        assert rows(target, "SELECT id FROM donations") == [["b"]]
+
+
+def test_readers_go_on_beside_a_server_that_is_away_for_a_while(tmp_path: Path, opened: Opener) -> None:
+    with ClickHouseServer(tmp_path) as server:
+        target = served(opened(server.url()))
+        target.apply([put("a", version(1, 1))])
+        server.kill()
+        for ask in (
+            lambda: target.query("SELECT id FROM donations", {}),
+            lambda: target.document("donations", "a"),
+            lambda: target.fields("donations"),
+            lambda: target.kept(FIRST, ["a"]),
+            lambda: target.recall(TABLE),
+        ):
+            with pytest.raises(TargetError, match="Connection refused"):
+                ask()
+        server.start()
+        assert rows(target, "SELECT id FROM donations") == [["a"]]
+        assert target.document("donations", "a") is not None
 
 
 def test_an_insert_whose_answer_was_lost_may_be_sent_again(server: ClickHouseServer, url: str, opened: Opener) -> None:

@@ -82,7 +82,8 @@ class Catalog:
     def refresh(self, *, most_age: float = 0.0) -> None:
         """Read again what others may have changed, unless that was read within `most_age` seconds.
 
-        Nobody else changes an engine of this process.
+        Nobody else changes an engine of this process. Where some age is allowed, what is known goes on to count while
+        the engine does not answer: whatever is asked of it next says so.
         """
 
     def _load(self) -> None:

@@ -52,58 +52,59 @@ class Documents:
         found = self._of_served(collection, partial(self._document, document_id))
         return StoredDocument(document_id, found[0][0].encode(), found[0][1].encode()) if found else None
 
-    def _document(self, document_id: str, generation: Generation) -> list[list[str]]:
+    def _document(self, document_id: str, client: Client, generation: Generation) -> list[list[str]]:
         live = self._live_of(generation)
-        with self._reading() as client:
-            return rows(client, f"SELECT {DOCUMENT}, _types {live} AND _id = {literal(document_id)}")
+        return rows(client, f"SELECT {DOCUMENT}, _types {live} AND _id = {literal(document_id)}")
 
     def count(self, collection: str) -> int:
         """Count the live documents."""
         return self._of_served(collection, self._count)
 
-    def _count(self, generation: Generation) -> int:
-        with self._reading() as client:
-            [[count]] = rows(client, f"SELECT count() {self._live_of(generation)}")
+    def _count(self, client: Client, generation: Generation) -> int:
+        [[count]] = rows(client, f"SELECT count() {self._live_of(generation)}")
         return int(count)
 
     def fields(self, collection: str) -> list[Field]:
         """List the fields with the JSON types seen and the columns they have, most frequent first."""
         return self._of_served(collection, self._fields)
 
-    def _fields(self, generation: Generation) -> list[Field]:
+    def _fields(self, client: Client, generation: Generation) -> list[Field]:
         live = self._live_of(generation)
         build = self._catalog.build(generation)
-        with self._reading() as client:
-            counted = rows(client, _COUNT_TYPES.format(live=live, most=_MOST_TYPES))
-            fitting = _count_fitting(client, live, build)
+        counted = rows(client, _COUNT_TYPES.format(live=live, most=_MOST_TYPES))
+        fitting = _count_fitting(client, live, build)
         return _fields(counted, fitting, build)
 
     def kept(self, generation: Generation, ids: Sequence[str]) -> dict[str, bytes]:
         """Give the digests of live documents of a generation."""
-        live = self._live_of(generation)
-        query = f"SELECT _id, {DOCUMENT}, _types {live} AND _id IN ({', '.join(map(literal, ids))})"
         with self._reading() as client:
+            live = self._live_of(generation)
+            query = f"SELECT _id, {DOCUMENT}, _types {live} AND _id IN ({', '.join(map(literal, ids))})"
             found = rows(client, query) if ids else []
         return {id_: document_digest(json.encode(), types.encode()) for id_, json, types in found}
 
     def walk(self, generation: Generation, cursor: str, limit: int) -> Walked:
         """List ids of live documents of a generation in their order, behind the id `cursor`."""
-        query = f"SELECT _id {self._live_of(generation)} AND _id > {literal(cursor)} ORDER BY _id LIMIT {limit}"
         with self._reading() as client:
+            live = self._live_of(generation)
+            query = f"SELECT _id {live} AND _id > {literal(cursor)} ORDER BY _id LIMIT {limit}"
             ids = [id_ for (id_,) in rows(client, query)]
         return Walked(ids, ids[-1] if len(ids) == limit else "")
 
-    def _of_served(self, collection: str, read: Callable[[Generation], _T]) -> _T:
+    def _of_served(self, collection: str, read: Callable[[Client, Generation], _T]) -> _T:
         """Read from the generation that is served; from the next one where another process has switched meanwhile."""
         self._catalog.refresh(most_age=READ_AGAIN_SECONDS)
         generation = self._served(collection)
         try:
-            return read(generation)
+            with self._reading() as client:
+                return read(client, generation)
         except TargetError:
-            self._catalog.refresh()
+            with self._translated():
+                self._catalog.refresh()
             if self._served(collection) == generation:
                 raise
-        return read(self._served(collection))
+        with self._reading() as client:
+            return read(client, self._served(collection))
 
     def _served(self, collection: str) -> Generation:
         try:
@@ -118,11 +119,15 @@ class Documents:
 
     @contextmanager
     def _reading(self) -> Iterator[Client]:
+        with self._translated(), self._handles.lend() as client:
+            yield client
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
         from clickhouse_connect.driver.exceptions import Error as EngineError
 
         try:
-            with self._handles.lend() as client:
-                yield client
+            yield
         except EngineError as error:
             raise self._engine.failure("read", error) from error
 

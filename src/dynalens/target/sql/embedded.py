@@ -78,6 +78,7 @@ class EmbeddedEngine:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.layout = LAYOUT
+        self.is_shared = False
         self._address = _address(folder)
         _remove_empty_definitions(folder)
         # The first handle starts the engine and keeps it running.

@@ -158,6 +158,9 @@ class Engine(Protocol):
     layout: Layout
     """What things are called in it, and how its tables are made."""
 
+    is_shared: bool
+    """Whether several processes write to it, and whether it may start anew while they run."""
+
     def open(self, *, patient: bool = False) -> Client:
         """Open a handle that may do everything; one thread at a time uses it.
 

@@ -76,6 +76,7 @@ class ServerEngine:
 
     def __init__(self, location: ClickHouseLocation) -> None:
         self.layout = Layout(location.database, cluster=location.cluster)
+        self.is_shared = True
         self._location = location
         # Tells our own queries from everybody else's.
         self._comment = f"dynalens {uuid.uuid4()}"

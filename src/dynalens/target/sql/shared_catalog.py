@@ -78,12 +78,17 @@ class SharedCatalog(Catalog):
 
     def refresh(self, *, most_age: float = 0.0) -> None:
         """Read again what others may have changed; not in the middle of a change of our own."""
-        is_old = time.monotonic() - self._read_at >= most_age
-        if is_old and self._reading.acquire(blocking=not most_age):
-            try:
-                self._load()
-            finally:
-                self._reading.release()
+        from clickhouse_connect.driver.exceptions import ClickHouseError
+
+        if time.monotonic() - self._read_at < most_age or not self._reading.acquire(blocking=not most_age):
+            return
+        try:
+            self._load()
+        except ClickHouseError:
+            if not most_age:
+                raise
+        finally:
+            self._reading.release()
 
     @contextmanager
     def _changing(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,9 +16,11 @@ from dynalens.target import Field, Generation, Mark, Memory, Rejection, SqlResul
 from dynalens.target.sql.catalog import READ_AGAIN_SECONDS, read_generation
 from dynalens.target.sql.documents import Documents
 from dynalens.target.sql.engine import QUERY_LIMITS, Engine, Limits, engine_message, literal, rows
-from dynalens.target.sql.losses import drop_lost_part, lost_parts
+from dynalens.target.sql.losses import drop_lost_parts, lost_parts
 from dynalens.target.sql.queries import Queries
 from dynalens.target.sql.rows import COLUMNS, encode, timestamp
+
+log = logging.getLogger(__name__)
 
 SWEPT_AT_A_TIME = 10_000
 
@@ -69,12 +72,18 @@ class SqlTarget:
         return sorted(self._catalog.served)
 
     def _own_up(self) -> None:
-        """Where documents turn out to be lost, forget the positions that they stand for: that is a gap, and seen."""
-        for table, part in lost_parts(self._client, self._layout):
+        """Where documents turn out to be lost, let that be seen as a gap, in which their collections are built anew."""
+        for table, parts in lost_parts(self._client, self._layout).items():
             generation = read_generation(table)
-            if generation is not None and generation in self._catalog.builds:
+            if generation is None or generation not in self._catalog.builds:
+                drop_lost_parts(self._client, self._layout, table, parts)
+            elif self._engine.is_shared:
+                # Forgotten positions would be marked again by others who write meanwhile; what is not there is missed.
+                log.error("documents of %s are lost: it is dropped, and built anew", generation)
+                self._catalog.drop(generation)
+            else:
                 self._remembered.forget(self._catalog.builds[generation].table)
-            drop_lost_part(self._client, self._layout, table, part)
+                drop_lost_parts(self._client, self._layout, table, parts)
 
     # Target: what is remembered, generations.
 
@@ -83,6 +92,8 @@ class SqlTarget:
         with self._writer("recall"):
             self._catalog.refresh()
             self._catalog.drop_undefined(self._inserts.undefined())
+            if self._engine.is_shared:
+                self._own_up()
             generations = frozenset(held for held, build in self._catalog.builds.items() if build.table == table)
             return Memory(self._remembered.epoch(table), self._remembered.marks(table), generations)
 
