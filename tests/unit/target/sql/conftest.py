@@ -1,4 +1,7 @@
-"""One engine for the tests of a module: a process holds one at a time, and starting it takes a second."""
+"""One engine for the tests of a module, embedded and on a server: both must answer alike, and refuse alike.
+
+A process holds one embedded engine at a time, and starting it takes a second.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from dynalens.target import Generation, version
 from dynalens.target.sql import SqlTarget, open_sql
 from tests.contract.implementations import COLLECTIONS
 from tests.contract.writing import FIRST, delete, put
+from tests.services.clickhouse.server import server_url, shared_port
 
 PEOPLE = Generation("people", 1)
 PLATFORMS = ("Facebook", "Phone", "Web")
@@ -33,10 +37,11 @@ def donation(number: int) -> dict[str, Typed]:
     }
 
 
-@pytest.fixture(scope="module")
-def sql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlTarget]:
+@pytest.fixture(scope="module", params=["embedded", "server"])
+def sql(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlTarget]:
     """Thirty donations and ten people, and one donation that was deleted."""
-    target = open_sql("chdb://./sql", folder=tmp_path_factory.mktemp("sql"))
+    url = "chdb://./sql" if request.param == "embedded" else server_url(shared_port(), "dynalens")
+    target = open_sql(url, folder=tmp_path_factory.mktemp("sql"))
     for generation in (FIRST, PEOPLE):
         target.create(generation, COLLECTIONS[generation.collection])
         target.serve(generation)
