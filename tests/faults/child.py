@@ -212,7 +212,7 @@ def _standing(start: Start) -> Iterator[Running]:
             leases = SoleLeases(table, store, worker_name())
         else:
             store = shared = stack.enter_context(closing(DynamoStore(start.shared)))
-            leases = TwinLeases(table, shared, shared, Membership(shared, worker_name()), [start.kind])
+            leases = TwinLeases(table, shared, shared, Membership(shared, worker_name()), [target_of(start.kind)])
         target, reader = _open(start)
         stack.enter_context(closing(target))
         parts = Parts(
@@ -230,6 +230,11 @@ def _standing(start: Start) -> Iterator[Running]:
         if isinstance(leases, TwinLeases):
             leases.join()
         yield Running(start, worker, store, leases, target, reader)
+
+
+def target_of(kind: Kind) -> str:
+    """Name the target that a kind is."""
+    return "sql" if kind == "clickhouse" else kind
 
 
 def _open(start: Start) -> tuple[Target, ServedReader]:

@@ -64,8 +64,8 @@ FAULTS: tuple[Fault, ...] = (
         "stopped past its lease, then continued",
         "its writes and its commit are refused; no new generation",
         {
-            **on(REAL, processes.stopped_past_its_lease),
-            **on(("metrics",), processes.stopped_past_its_lease, fleet.zombie_writes),
+            **on(EMBEDDED, processes.stopped_past_its_lease),
+            **on(("metrics", "clickhouse"), processes.stopped_past_its_lease, fleet.zombie_writes),
         },
     ),
     Fault(
@@ -75,6 +75,7 @@ FAULTS: tuple[Fault, ...] = (
         {
             **on(EMBEDDED, processes.second_process),
             **on(("metrics",), processes.second_process, fleet.twins),
+            **on(("clickhouse",), fleet.twins),
         },
     ),
     Fault(5, "a shard is split, one key on both sides", "no new generation", on(EMBEDDED, stream.shard_is_split)),
