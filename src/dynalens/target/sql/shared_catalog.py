@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -134,20 +134,28 @@ class SharedCatalog(Catalog):
                 return
         raise TargetError(f"Others add columns to {generation} at the same time.", hint="It is tried again by itself.")
 
+    def drop_replaced(self) -> None:
+        """Drop columns that were widened; first let views of others name the wider ones."""
+        with self._changing():
+            self._load()
+            for generation in self.served.values():
+                if self.builds[generation].replaced:
+                    self._show(generation)
+            super().drop_replaced()
+
     def _show(self, generation: Generation) -> None:
+        """Let the view of a collection be what is recorded, whatever this process knew of it."""
         collection = generation.collection
         while True:
             self._load()
             served = self.served.get(collection)
             if served is None:
-                return
-            super()._show(served)
+                self._client.command(self._layout.hide(collection))
+            else:
+                super()._show(served)
             self._load()
-            if self.served.get(collection) == served and self._columns(served) == self._shown[collection].columns:
+            if self.served.get(collection) == served and (served is None or not self._is_behind(served)):
                 return
-
-    def _columns(self, generation: Generation) -> Mapping[str, object]:
-        return self.builds[generation].columns
 
     def _record(self, collection: str, number: int) -> None:
         row = b'{"collection":"%b","number":%d}' % (collection.encode(), number)
