@@ -112,7 +112,8 @@ class Situation:
         shards: The shards that the stream lists.
         lost: Gaps found while reading.
         read_at: When the stream was last read for the target, epoch seconds; 0.0 when nobody knows.
-        alone: There is one worker alone: a drained shard without children can be read again.
+        alone: There is one worker alone: a drained shard without children can be read again, and nobody reads before a
+            generation is recorded.
         repairs: A gap is repaired by itself.
         rebuild: Collections that somebody asked to build anew.
         now: Epoch seconds.
@@ -325,10 +326,10 @@ def plan(situation: Situation, loss: Loss, new_scan: Callable[[bool], Scan]) -> 
         new_scan: Gives a scan for new generations; its argument says whether it must read strongly consistently.
     """
     # Capture from TRIM_HORIZON sees every write that an eventually consistent scan may miss; capture that is already
-    # past it, or that has lost something, does not.
+    # past it, or that has lost something, does not. Nor does another worker's, which may begin before it knows of this.
     positions = {state.position for state in situation.stored.values()}
     positions |= {mark.position for mark in situation.memory.marks.values()}
-    consistent = bool(loss.gaps or situation.recorded) or not positions <= {START}
+    consistent = bool(loss.gaps or situation.recorded) or not situation.alone or not positions <= {START}
     scan: Scan | None = None
     new: list[Copy] = []
     for wanted in situation.wanted:

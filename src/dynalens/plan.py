@@ -192,6 +192,7 @@ def _situations(  # noqa: PLR0913 - what they are put together from
             shards=[state.partition for state in stored if state.partition.kind == "shard"],
             lost=[],
             read_at=max(polled, default=0.0),
+            alone=config.store is None,
             repairs=config.source.repair == "automatic",
             rebuild=frozenset(request.collection for request in asked if request.target == target),
             now=now,

@@ -99,6 +99,11 @@ def test_the_first_start_begins_a_first_generation_that_needs_no_consistent_scan
     assert losses(BLANK) == Loss()
 
 
+def test_a_first_scan_beside_other_workers_is_consistent() -> None:
+    (new,) = planned(replace(BLANK, alone=False)).new
+    assert new.consistent, "what another worker reads before it knows of the generation is left to the scan"
+
+
 def test_what_is_there_goes_on() -> None:
     assert losses(STEADY) == Loss()
     assert planned(STEADY) == Plan(new=(), retired=())
