@@ -12,7 +12,7 @@ from dynalens.config.model import DEFAULT_ITEM_TYPE, CollectionConfig
 
 _ROUTED_BY = frozenset({"table", "where", "item_type", "type_attribute"})
 
-_FORMATS = {"search": 1}
+_FORMATS = {"search": 2}
 """How a target keeps documents, where an older way would answer wrongly: raised, so that generations are built anew."""
 
 

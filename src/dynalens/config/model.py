@@ -42,6 +42,9 @@ DEFAULT_ITEM_TYPE = "default"
 MOST_SEARCH_FIELDS = 500
 """Paths that a collection may declare for search: half of those that are indexed by name at most."""
 
+MOST_POINTS = 20
+"""Points that a collection may be searched by."""
+
 EMBEDDED_SEARCH = "tantivy://./data/search"
 EMBEDDED_SQL = "chdb://./data/sql"
 EMBEDDED_METRICS = "valkey://embedded"
@@ -197,6 +200,14 @@ Paths = Annotated[
 ]
 """Attribute names joined by dots, such as `address.city`."""
 
+PointPaths = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...],
+    Field(min_length=1),
+    BeforeValidator(_as_list),
+    WithJsonSchema({"anyOf": [_ONE_NAME, {**_NAMES, "minItems": 1, "maxItems": 2}]}),
+]
+"""The path of a point, or those of its latitude and its longitude."""
+
 TIME_MEMBER = "time"
 """Name of the bucket among the members of a group."""
 
@@ -283,13 +294,17 @@ class MetricConfig(Section):
 class SearchConfig(Section):
     """How a collection is searched. Every attribute is, without a word here."""
 
-    later = frozenset({"geo"})
-
     fields: Paths = Field(default=(), examples=[["address.city", "title"]])
     """Paths, attribute names joined by dots, that can be searched by name however many other paths there are."""
 
     settings: dict[str, Any] = Field(default_factory=dict, examples=[{"number_of_replicas": 1}])
     """Settings of the index on OpenSearch or Elasticsearch, as in their references: shards, replicas and others."""
+
+    geo: dict[Annotated[str, Field(min_length=1)], PointPaths] = Field(
+        default_factory=dict, examples=[{"location": ["address.lat", "address.lon"]}]
+    )
+    """Points to search by, by name: the paths of the latitude and of the longitude, or the path of a map of `lat` and
+    `lon`, a text `lat,lon`, or a list of longitude and latitude, as in GeoJSON."""
 
 
 class CollectionConfig(Section):

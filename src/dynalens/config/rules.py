@@ -16,6 +16,7 @@ from dynalens.config.model import (
     EMBEDDED_SEARCH,
     EMBEDDED_SQL,
     MOST_BUCKETS,
+    MOST_POINTS,
     MOST_SEARCH_FIELDS,
     TIME_MEMBER,
     CollectionConfig,
@@ -131,6 +132,16 @@ def search_findings(search: SearchConfig) -> Iterator[Finding]:
         if path in seen:
             yield ("fields", index), "stands there twice. Remove one of them."
         seen.add(path)
+    if len(search.geo) > MOST_POINTS:
+        yield ("geo",), f"holds {len(search.geo)} points. Write at most {MOST_POINTS}."
+    for name, paths in search.geo.items():
+        if len(paths) > len(("latitude", "longitude")):
+            yield (
+                ("geo", name),
+                f"holds {len(paths)} paths. Write the latitude's and the longitude's, or one of a point.",
+            )
+        elif len(set(paths)) < len(paths):
+            yield ("geo", name), "names one path as latitude and as longitude. Write both, or the one of the point."
 
 
 def kept_findings(targets: TargetsConfig, collection: Mapping[str, Any]) -> Iterator[Finding]:

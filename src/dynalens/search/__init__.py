@@ -33,6 +33,7 @@ from dynalens.search.request import (
     Terms,
     Typos,
     Value,
+    Within,
 )
 
 __all__ = [
@@ -64,4 +65,5 @@ __all__ = [
     "Terms",
     "Typos",
     "Value",
+    "Within",
 ]

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
+from dynalens.search.geo import Shape
+
 Value: TypeAlias = str | bool | int | Decimal
 """A value to compare with. Numbers are exact; a text also stands for the number or boolean that it spells."""
 
@@ -153,6 +155,14 @@ class Ids:
 
 
 @dataclass(frozen=True, slots=True)
+class Within:
+    """A point in a shape; `field` is the name that the collection's `search.geo` gives it."""
+
+    field: str
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
 class Bool:
     """All of `must` and `filter`, none of `must_not`, and at least `minimum` of `should`.
 
@@ -190,6 +200,7 @@ Query: TypeAlias = (
     | Fuzzy
     | Exists
     | Ids
+    | Within
     | Bool
     | Boosted
 )

@@ -136,7 +136,7 @@ def test_every_supported_form_is_read(query: object, node: Query) -> None:
         ({"term": {"a": 1}, "match": {"b": 1}}, "query has 2 members", "bool"),
         ({"mach": {"a": 1}}, "query.mach ", "Did you mean match?"),
         ({"zzz": {}}, "query.zzz ", "match_all"),
-        ({"geo_distance": {}}, "query.geo_distance ", "later version"),
+        ({"geo_shape": {}}, "query.geo_shape ", "geo_bounding_box"),
         ({"wildcard": {"a": "x*"}}, "query.wildcard ", "prefix"),
         ({"nested": {}}, "query.nested ", "path"),
         ({"match": {}}, "query.match is empty", "one field"),

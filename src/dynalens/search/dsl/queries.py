@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from dynalens.search.dsl.clause import boosted, one_member, read_minimum, read_options, require
+from dynalens.search.dsl.geo import read_geo_bounding_box, read_geo_distance
 from dynalens.search.dsl.limits import BOOST, CLAUSES, QUERY_DEPTH
 from dynalens.search.dsl.reading import Part, closest
 from dynalens.search.dsl.values import read_exists, read_fuzzy, read_ids, read_prefix, read_range, read_term, read_terms
@@ -120,6 +121,8 @@ _READERS: Mapping[str, Callable[[Part, Scope], Query]] = {
     "constant_score": _read_constant_score,
     "exists": _leaf(read_exists),
     "fuzzy": _leaf(read_fuzzy),
+    "geo_bounding_box": _leaf(read_geo_bounding_box),
+    "geo_distance": _leaf(read_geo_distance),
     "ids": _leaf(read_ids),
     "match": _leaf(read_match),
     "match_all": _read_match_all,
@@ -135,15 +138,13 @@ _READERS: Mapping[str, Callable[[Part, Scope], Query]] = {
     "terms": _leaf(read_terms),
 }
 
-_GEO = "Searches by place come in a later version."
+_GEO = "Write geo_distance or geo_bounding_box."
 
 _ELSEWHERE: Mapping[str, str] = {
     "boosting": "Write a bool query whose should raises what is wanted.",
     "combined_fields": "Write multi_match with the type cross_fields.",
     "dis_max": "Write multi_match with the type best_fields, or a bool query with should.",
     "function_score": "Write a bool query whose should raises what is wanted, or sort by a field.",
-    "geo_bounding_box": _GEO,
-    "geo_distance": _GEO,
     "geo_polygon": _GEO,
     "geo_shape": _GEO,
     "match_bool_prefix": "Write multi_match with the type bool_prefix.",

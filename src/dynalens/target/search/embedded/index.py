@@ -7,7 +7,7 @@ see all of it or nothing.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ from dynalens.errors import TargetError
 from dynalens.target.search.embedded import schema
 from dynalens.target.search.embedded.view import total
 from dynalens.target.search.language.encode import Encoded
+from dynalens.target.search.language.paths import point_name
+from dynalens.target.search.language.points import point_token
 from dynalens.target.search.language.tokens import string_token
 
 _WRITER_BYTES = 50_000_000
@@ -168,9 +170,23 @@ def _document(row: Row, written_at: float) -> tantivy.Document:
     for type_ in row.encoded.types:
         document.add_text(schema.TYPES, type_)
     document.add_json(schema.TEXT, row.encoded.text)
-    # The id once more as a token: in the order of all tokens, which sorting and paging go by.
-    document.add_json(schema.EXACT, {**row.encoded.exact, schema.ID: [string_token(row.id)]})
+    document.add_json(schema.EXACT, exact_values(row.id, row.encoded))
     return document
+
+
+def exact_values(id_: str, encoded: Encoded) -> dict[str, Sequence[float] | Sequence[str]]:
+    """Give what stands in `schema.EXACT`: tokens by path, and the columns beside them."""
+    return {
+        **encoded.exact,
+        # The id once more as a token: in the order of all tokens, which sorting and paging go by.
+        schema.ID: [string_token(id_)],
+        **{schema.number_column(name): numbers for name, numbers in encoded.numbers.items()},
+        **{schema.instant_column(name): instants for name, instants in encoded.instants.items()},
+        **{
+            schema.point_column(point_name(name)): list(map(point_token, points))
+            for name, points in encoded.points.items()
+        },
+    }
 
 
 @contextmanager

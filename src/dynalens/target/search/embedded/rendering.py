@@ -8,6 +8,7 @@ from typing import assert_never
 from tantivy import Occur, Query
 
 from dynalens.target.search.embedded import schema
+from dynalens.target.search.embedded.points import points_in
 from dynalens.target.search.embedded.view import View
 from dynalens.target.search.language.clause import (
     ALL,
@@ -23,6 +24,7 @@ from dynalens.target.search.language.clause import (
     Joined,
     Live,
     Never,
+    PointIn,
     Row,
     RowBeginning,
     Times,
@@ -36,7 +38,7 @@ from dynalens.target.search.language.matching import is_close
 _Rows = Every | Never | Live
 _Combined = Constant | Times | Best | Joined
 _Words = WordIn | CloseWord | WordBeginning | Row | RowBeginning
-_Values = AnyToken | TokenBeginning | Between | Has | AnyId
+_Values = AnyToken | TokenBeginning | Between | Has | PointIn | AnyId
 
 
 @dataclass(slots=True)
@@ -60,7 +62,7 @@ class Renderer:
                 return self._combined(clause)
             case WordIn() | CloseWord() | WordBeginning() | Row() | RowBeginning():
                 return self._words(clause)
-            case AnyToken() | TokenBeginning() | Between() | Has() | AnyId():
+            case AnyToken() | TokenBeginning() | Between() | Has() | PointIn() | AnyId():
                 return self._values(clause)
         assert_never(clause)
 
@@ -125,14 +127,20 @@ class Renderer:
                 return Query.term_set_query(self.view.schema, f"{schema.EXACT}.{name}", list(tokens))
             case TokenBeginning(name, text):
                 return self._beginning(f"{schema.EXACT}.{name}", text)
-            case Between(name, lower, upper, inclusive):
-                opening, closing = "[" if inclusive[0] else "{", "]" if inclusive[1] else "}"
-                bounds = f"{opening}{lower or '*'} TO {upper or '*'}{closing}"
-                return self.view.index.parse_query(f"{schema.EXACT}.{name}:{bounds}")
+            case Between():
+                return self.view.index.parse_query(between_text(clause))
             case Has(name, below):
                 return Query.exists_query(f"{schema.EXACT}.{name}", json_subpaths=below)
+            case PointIn(name, shape):
+                return points_in(self.view, name, shape)
             case AnyId(ids):
                 return Query.term_set_query(self.view.schema, schema.ID, list(ids))
 
     def _beginning(self, where: str, text: str) -> Query:
         return Query.fuzzy_term_query(self.view.schema, where, text, 0, prefix=True)
+
+
+def between_text(clause: Between) -> str:
+    """Write a range in the engine's query language."""
+    opening, closing = "[" if clause.inclusive[0] else "{", "]" if clause.inclusive[1] else "}"
+    return f"{schema.EXACT}.{clause.name}:{opening}{clause.lower or '*'} TO {clause.upper or '*'}{closing}"

@@ -26,9 +26,29 @@ TEXT = "text"
 EXACT = "exact"
 """Tokens of whole values by path: `exact.address.city`."""
 
+# Columns beside the tokens. No path has a name with this sign, and an index of an older version can take them.
+_NUMBERS = "#number."
+_INSTANTS = "#instant."
+_POINTS = "#point."
+
 _KEPT = "raw"
 _SPLIT_AT_SPACES = "whitespace"
 _UNRANKED = "basic"
+
+
+def number_column(name: str) -> str:
+    """Give the name in `EXACT` that a path's numbers stand under, as 64-bit floats."""
+    return _NUMBERS + name
+
+
+def instant_column(name: str) -> str:
+    """Give the name in `EXACT` that a path's dates stand under, in milliseconds since 1970."""
+    return _INSTANTS + name
+
+
+def point_column(name: str) -> str:
+    """Give the name in `EXACT` that the tokens of points stand under (`points.point_token`)."""
+    return _POINTS + name
 
 
 def make_schema() -> Schema:

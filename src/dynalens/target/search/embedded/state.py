@@ -7,13 +7,14 @@ import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dynalens.errors import TargetError
 from dynalens.partition import START, Position
 from dynalens.target import Generation, Mark
+from dynalens.target.search.language.points import GeoPaths
 
 _MARKS = "SELECT partition_id, epoch, ended, rank, token FROM applied WHERE table_name = ?"
 _SCHEMA = """
@@ -26,16 +27,32 @@ CREATE TABLE IF NOT EXISTS generations (
     collection TEXT, number INTEGER, table_name TEXT NOT NULL, commit_stamp INTEGER NOT NULL,
     PRIMARY KEY (collection, number));
 CREATE TABLE IF NOT EXISTS served (collection TEXT PRIMARY KEY, number INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS layouts (
+    collection TEXT, number INTEGER, points TEXT NOT NULL, PRIMARY KEY (collection, number));
 CREATE TABLE IF NOT EXISTS paths (collection TEXT, number INTEGER, name TEXT, PRIMARY KEY (collection, number, name));
 """
 
 
 @dataclass(frozen=True, slots=True)
+class Layout:
+    """What a generation keeps beside words and tokens.
+
+    Attributes:
+        has_columns: Numbers, instants and points; older versions kept none of them.
+        points: The points that were declared for it.
+    """
+
+    has_columns: bool = True
+    points: GeoPaths = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Build:
-    """One generation: its source table, and the last commit of its index that marks stand for."""
+    """One generation: its source table, the last commit of its index that marks stand for, and what it keeps."""
 
     table: str
     commit_stamp: int
+    layout: Layout
 
 
 class State:
@@ -129,8 +146,14 @@ class State:
 
     def generations(self) -> dict[Generation, Build]:
         """List what exists."""
-        found = self._rows("SELECT collection, number, table_name, commit_stamp FROM generations")
-        return {Generation(collection, number): Build(table, stamp) for collection, number, table, stamp in found}
+        found = self._rows(
+            "SELECT collection, number, table_name, commit_stamp, points"
+            " FROM generations LEFT JOIN layouts USING (collection, number)"
+        )
+        return {
+            Generation(collection, number): Build(table, stamp, _layout(points))
+            for collection, number, table, stamp, points in found
+        }
 
     def served(self) -> dict[str, Generation]:
         """Give the generation that readers see, by collection."""
@@ -148,12 +171,14 @@ class State:
         with self._write() as db:
             _add_paths(db, generation, names)
 
-    def create(self, generation: Generation, table: str, paths: Collection[str]) -> None:
-        """Remember a generation and the paths that were declared for it; one that exists stays as it is."""
+    def create(self, generation: Generation, table: str, paths: Collection[str], points: GeoPaths) -> None:
+        """Remember a generation, and the paths and points that were declared for it; one that exists stays as it is."""
         with self._write() as db:
             key = (generation.collection, generation.number)
             if db.execute("INSERT OR IGNORE INTO generations VALUES (?, ?, ?, 0)", (*key, table)).rowcount:
                 _add_paths(db, generation, paths)
+                written = json.dumps({name: list(place) for name, place in points.items()})
+                db.execute("INSERT INTO layouts VALUES (?, ?, ?)", (*key, written))
 
     def serve(self, generation: Generation) -> None:
         """Point readers of a collection at a generation."""
@@ -163,7 +188,7 @@ class State:
     def drop(self, generation: Generation) -> None:
         """Forget a generation, and that it is served."""
         with self._write() as db:
-            for table in ("served", "paths", "generations"):
+            for table in ("served", "paths", "layouts", "generations"):
                 db.execute(
                     f"DELETE FROM {table} WHERE collection = ? AND number = ?",  # noqa: S608 - own names
                     (generation.collection, generation.number),
@@ -202,6 +227,10 @@ def _marks(rows: Iterable[Any]) -> dict[str, Mark]:
         partition: Mark(epoch, Position(bool(ended), int(rank), json.loads(token)))
         for partition, epoch, ended, rank, token in rows
     }
+
+
+def _layout(points: str | None) -> Layout:
+    return Layout(has_columns=False) if points is None else Layout(points=json.loads(points))
 
 
 def _add_paths(db: sqlite3.Connection, generation: Generation, names: Iterable[str]) -> None:

@@ -22,10 +22,11 @@ from dynalens.target.search.embedded.answer import answer, count
 from dynalens.target.search.embedded.folder import lock
 from dynalens.target.search.embedded.index import GenerationIndex, Row
 from dynalens.target.search.embedded.snapshot import Snapshot
-from dynalens.target.search.embedded.state import State
+from dynalens.target.search.embedded.state import Layout, State
 from dynalens.target.search.embedded.view import View
 from dynalens.target.search.language.encode import encode
 from dynalens.target.search.language.paths import admissible
+from dynalens.target.search.language.points import GeoPaths
 from dynalens.target.search.language.tokens import path_name
 
 STATE_NAME = "state.db"
@@ -34,12 +35,13 @@ _ENCODED_AT_ONCE = 100
 
 @dataclass(slots=True, eq=False)
 class _Held:
-    """One generation: its table, its index, and the paths that are indexed by name (replaced, never changed)."""
+    """One generation: its table, its index, its paths by name (replaced, never changed) and what else it keeps."""
 
     generation: Generation
     table: str
     index: GenerationIndex
     paths: AbstractSet[str]
+    layout: Layout
 
 
 class EmbeddedTarget:
@@ -72,15 +74,15 @@ class EmbeddedTarget:
 
     def _open_all(self) -> None:
         for generation, build in self._state.generations().items():
-            held = self._open(generation, build.table)
+            held = self._open(generation, build.table, build.layout)
             if held.index.stamp < build.commit_stamp:
                 # The index went back to an older state than the marks speak of: that is a gap, and seen.
                 self._state.forget_all_marks(build.table)
         self._served = {name: self._held[generation] for name, generation in self._state.served().items()}
 
-    def _open(self, generation: Generation, table: str) -> _Held:
+    def _open(self, generation: Generation, table: str, layout: Layout) -> _Held:
         index = GenerationIndex(self._folder / str(generation))
-        held = _Held(generation, table, index, self._state.paths(generation))
+        held = _Held(generation, table, index, self._state.paths(generation), layout)
         self._held = {**self._held, generation: held}
         return held
 
@@ -119,8 +121,9 @@ class EmbeddedTarget:
         """Make an empty index, in which the declared fields have their places."""
         with self._changing:
             if generation not in self._held:
-                self._state.create(generation, collection.table, [path_name(path) for path in collection.search.fields])
-                self._open(generation, collection.table)
+                search = collection.search
+                self._state.create(generation, collection.table, list(map(path_name, search.fields)), search.geo)
+                self._open(generation, collection.table, Layout(points=search.geo))
 
     def serve(self, generation: Generation) -> None:
         """Let readers of the collection see this generation."""
@@ -174,7 +177,7 @@ class EmbeddedTarget:
             rows = []
             for write in writes[first : first + _ENCODED_AT_ONCE]:
                 try:
-                    rows.append(_row(write))
+                    rows.append(_row(write, held.layout.points))
                 except ValueError as error:
                     rejections.append(Rejection(write, "unreadable", f"It cannot be indexed: {error}"))
             self._admit(held, rows)
@@ -221,7 +224,7 @@ class EmbeddedTarget:
 
     def _view_of(self, held: _Held) -> View:
         # The searcher first: paths that come meanwhile do no harm.
-        return View(held.generation.collection, held.index.index, held.index.searcher(), paths=held.paths)
+        return View(held.generation.collection, held.index.index, held.index.searcher(), held.paths, held.layout)
 
     def search(self, collection: str, request: SearchRequest) -> SearchAnswer:
         """Answer one search."""
@@ -276,7 +279,7 @@ def _fresh(writes: Sequence[Write], held: dict[str, int]) -> list[Write]:
     return fresh
 
 
-def _row(write: Write) -> Row:
+def _row(write: Write, points: GeoPaths) -> Row:
     if write.document is None:
         return Row(write.id, write.version)
-    return Row(write.id, write.version, write.document, encode(write.document))
+    return Row(write.id, write.version, write.document, encode(write.document, points))

@@ -8,7 +8,9 @@ from typing import Any
 
 from tantivy import Index, Query, Schema, Searcher
 
+from dynalens.errors import TargetError
 from dynalens.target.search.embedded import schema
+from dynalens.target.search.embedded.state import Layout
 from dynalens.target.search.language.clause import Clause, Live
 from dynalens.target.search.language.clauses import restricted
 from dynalens.target.search.language.paths import NamedPaths
@@ -23,12 +25,14 @@ class View:
         index: The index, which reads ranges in the engine's query language.
         searcher: The documents at that commit.
         paths: Names (`tokens.path_name`) of the paths that are indexed by name.
+        layout: What else is kept of each document.
     """
 
     collection: str
     index: Index
     searcher: Searcher
     paths: AbstractSet[str]
+    layout: Layout
 
     @property
     def schema(self) -> Schema:
@@ -37,7 +41,28 @@ class View:
 
     def name_of(self, path: str) -> str:
         """Give the name that a path is indexed under (`NamedPaths.name_of`)."""
-        return NamedPaths(self.collection, self.paths).name_of(path)
+        return self._named.name_of(path)
+
+    def point_name(self, name: str) -> str:
+        """Give the name that points are indexed under (`NamedPaths.point_name`).
+
+        Raises:
+            TargetError: The generation was built before there were points.
+        """
+        self.require_columns()
+        return self._named.point_name(name)
+
+    def require_columns(self) -> None:
+        """Raise `TargetError` where the generation was built before numbers, instants and points were kept."""
+        if not self.layout.has_columns:
+            raise TargetError(
+                f"{self.collection} was built by an older version, which kept no numbers to compute with.",
+                hint="It is being built anew: ask again when dynalens status shows that it is streaming.",
+            )
+
+    @property
+    def _named(self) -> NamedPaths:
+        return NamedPaths(self.collection, self.paths, self.layout.points.keys())
 
 
 def live(view: View, clause: Clause) -> Clause:

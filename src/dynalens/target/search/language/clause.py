@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from dynalens.search.geo import Shape
+
 ALL = "*"
 """The name of the field of all words, which no path has."""
 
@@ -145,6 +147,14 @@ class Has:
 
 
 @dataclass(frozen=True, slots=True)
+class PointIn:
+    """Documents with a point of this name in a shape, at a score of 1."""
+
+    name: str
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
 class AnyId:
     """Documents by id, at a score of 1."""
 
@@ -168,5 +178,6 @@ Clause: TypeAlias = (
     | TokenBeginning
     | Between
     | Has
+    | PointIn
     | AnyId
 )

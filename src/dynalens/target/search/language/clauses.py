@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dynalens.search import ID
+from dynalens.search.geo import Shape
 from dynalens.target.search.language.clause import (
     AnyId,
     AnyToken,
@@ -19,6 +20,7 @@ from dynalens.target.search.language.clause import (
     Has,
     Joined,
     Never,
+    PointIn,
     Row,
     RowBeginning,
     Times,
@@ -37,6 +39,14 @@ class Paths(Protocol):
 
         Raises:
             RequestError: Documents may have it, but it is not indexed by name.
+        """
+        ...
+
+    def point_name(self, name: str) -> str:
+        """Give the name that points are indexed under.
+
+        Raises:
+            RequestError: The collection declares no points of this name.
         """
         ...
 
@@ -158,6 +168,15 @@ class Clauses:
     def has_below(self, name: str) -> Clause:
         """Match documents with a value at this path or inside of it, at a score of 1."""
         return Has(name, below=True)
+
+    def point_in(self, name: str, shape: Shape) -> Clause:
+        """Match documents with a point in a shape, at a score of 1.
+
+        Raises:
+            RequestError: The collection declares no points of this name.
+        """
+        self.count(WALK)
+        return PointIn(self.paths.point_name(name), shape)
 
     def ids(self, ids: Sequence[str]) -> Clause:
         """Match documents by id, at a score of 1."""

@@ -27,6 +27,7 @@ from dynalens.search import (
     Term,
     Terms,
     Value,
+    Within,
 )
 from dynalens.search.minimum import required
 from dynalens.target.search.language import matching
@@ -66,7 +67,7 @@ def compiled(paths: Paths, query: Query) -> Clause:
 def scores_are_equal(query: Query) -> bool:
     """Tell queries that give every match one score, so that an order by score says nothing."""
     match query:
-        case Everything() | Nothing() | Term() | Terms() | Range() | Prefix() | Exists() | Ids():
+        case Everything() | Nothing() | Term() | Terms() | Range() | Prefix() | Exists() | Ids() | Within():
             return True
         case Boosted(inner, _, constant=is_constant):
             return is_constant or scores_are_equal(inner)
@@ -101,7 +102,7 @@ class _Compiler:
                 return self._boosted(query)
             case Anywhere() | Match() | MultiMatch() | Phrase() | Fuzzy() | Prefix():
                 return self._words(query)
-            case Term() | Terms() | Range() | Exists() | Ids():
+            case Term() | Terms() | Range() | Exists() | Within() | Ids():
                 return self._exact(query)
         assert_never(query)
 
@@ -120,7 +121,7 @@ class _Compiler:
             case Prefix():
                 return matching.prefix(self.clauses, query)
 
-    def _exact(self, query: Term | Terms | Range | Exists | Ids) -> Clause:
+    def _exact(self, query: Term | Terms | Range | Exists | Within | Ids) -> Clause:
         match query:
             case Term(path, value):
                 return self._equal(path, (value,))
@@ -130,6 +131,8 @@ class _Compiler:
                 return self._between(query)
             case Exists(path):
                 return self.clauses.has_below(self.clauses.name(path))
+            case Within(name, shape):
+                return self.clauses.point_in(name, shape)
             case Ids(ids):
                 hold(len(ids), MOST_VALUES, "ids in one list", "Ask for them in several requests.")
                 return self.clauses.ids([printable(id_) for id_ in ids])

@@ -1,4 +1,4 @@
-"""From a document to what the index holds of it: words, tokens and types, by path."""
+"""From a document to what the index holds of it: words, tokens, numbers and types by path, and points by name."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from typing import Any
 
 import orjson
 
-from dynalens.change import Document, NumberText, load_exact
+from dynalens.change import Document, NumberText, load_exact, moment
 from dynalens.search import ID
+from dynalens.search.geo import Point
+from dynalens.target.search.language.points import NO_POINTS, GeoPaths, points_of
 from dynalens.target.search.language.tokens import bool_token, number_token, path_name, text_tokens
 from dynalens.target.search.language.words import words
 
@@ -23,6 +25,7 @@ ID_ATTRIBUTE = "_id_"
 _TYPES: Mapping[type, str] = {dict: "map", list: "array", bool: "bool", type(None): "null", str: "string"}
 
 
+_MICROSECONDS_OF_INSTANT = 1000
 _QUOTE = ord('"')
 _NUMBER_STARTS = frozenset(b"-0123456789")
 
@@ -35,12 +38,18 @@ class Encoded:
         everywhere: The words of each value, joined by spaces.
         text: The words of each value, by path.
         exact: The tokens of each value, by path.
+        numbers: Each number as a 64-bit float, by path.
+        instants: Each date in whole milliseconds since 1970, by path.
+        points: The points that the collection declares, by name.
         types: Top-level attributes with their JSON types.
     """
 
     everywhere: list[str] = field(default_factory=list)
     text: dict[str, list[str]] = field(default_factory=dict)
     exact: dict[str, list[str]] = field(default_factory=dict)
+    numbers: dict[str, list[float]] = field(default_factory=dict)
+    instants: dict[str, list[int]] = field(default_factory=dict)
+    points: dict[str, list[Point]] = field(default_factory=dict)
     types: list[str] = field(default_factory=list)
 
     def paths(self) -> AbstractSet[str]:
@@ -52,20 +61,29 @@ class Encoded:
         for path in self.exact.keys() - paths:
             del self.exact[path]
             self.text.pop(path, None)
+            self.numbers.pop(path, None)
+            self.instants.pop(path, None)
 
 
-def encode(document: Document) -> Encoded:
+def encode(document: Document, points: GeoPaths = NO_POINTS) -> Encoded:
     """Read a document into what is looked up of it.
+
+    Args:
+        document: The document.
+        points: The paths of the points that its collection declares.
 
     Raises:
         ValueError: It is no JSON object, which rendering does not give.
     """
     encoded = Encoded()
     hints = json.loads(document.types) if document.types else {}
-    for name, fragment in document.fragments.items():
-        value = _value(fragment)
+    values = {name: _value(fragment) for name, fragment in document.fragments.items()}
+    for name, value in values.items():
         encoded.types.append(attribute_type(name, _TYPES.get(type(value), "number")))
         _add(encoded, ID_ATTRIBUTE if name == ID else name, value, hints.get(name))
+    for name, paths in points.items():
+        if found := points_of(values, paths):
+            encoded.points[name] = found
     return encoded
 
 
@@ -83,6 +101,7 @@ def _value(fragment: bytes) -> Any:  # noqa: ANN401 - any JSON value
 def _add(encoded: Encoded, path: str, value: Any, hint: Any) -> None:  # noqa: ANN401 - any JSON value, any hint
     match value:
         case NumberText():
+            encoded.numbers.setdefault(_name(path), []).append(float(value))
             _add_leaf(encoded, path, (number_token(value),), words(value))
         case str():
             _add_string(encoded, path, printable(value), is_text=hint != "B")
@@ -104,6 +123,9 @@ def _add_members(encoded: Encoded, path: str, members: list[Any], hint: Any) -> 
 
 
 def _add_string(encoded: Encoded, path: str, text: str, *, is_text: bool) -> None:
+    instant = moment(text)
+    if instant is not None:
+        encoded.instants.setdefault(_name(path), []).append(instant // _MICROSECONDS_OF_INSTANT)
     # Nobody looks for words in base64.
     _add_leaf(encoded, path, text_tokens(text), words(text) if is_text else [])
 

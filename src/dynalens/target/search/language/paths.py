@@ -17,10 +17,11 @@ LONGEST_PATH = 1000
 
 @dataclass(frozen=True, slots=True)
 class NamedPaths:
-    """The names (`tokens.path_name`) of the paths of a collection that are indexed by name."""
+    """The names (`tokens.path_name`) of the paths of a collection that are indexed by name, and those of its points."""
 
     collection: str
     names: AbstractSet[str]
+    points: AbstractSet[str] = frozenset()
 
     def name_of(self, path: str) -> str:
         """Give the name that a path is indexed under; one that no document has is allowed and finds nothing.
@@ -35,6 +36,26 @@ class NamedPaths:
                 hint=f"Add to dynalens.yaml: collections: {{{self.collection}: {{search: {{fields: [{path:.100}]}}}}}}",
             )
         return name
+
+    def point_name(self, name: str) -> str:
+        """Give the name that points are indexed under (`point_name`).
+
+        Raises:
+            RequestError: The collection declares no points of this name.
+        """
+        if name not in self.points:
+            raise RequestError(
+                f"{name!r:.100} is none of the points that {self.collection} declares"
+                f" ({', '.join(sorted(self.points)) or 'none'}).",
+                hint=f"Add to dynalens.yaml: collections: {{{self.collection}: {{search: {{geo: "
+                f"{{{name:.100}: [path.of.latitude, path.of.longitude]}}}}}}}}",
+            )
+        return point_name(name)
+
+
+def point_name(name: str) -> str:
+    """Give the name of points, spelled as that of a path."""
+    return path_name(name)
 
 
 def admissible(found: Iterable[str], named: AbstractSet[str]) -> list[str]:

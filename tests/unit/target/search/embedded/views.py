@@ -12,12 +12,20 @@ from dynalens.change import Document
 from dynalens.search import Query, SearchAnswer, SearchRequest
 from dynalens.target.search.embedded import schema
 from dynalens.target.search.embedded.answer import answer
+from dynalens.target.search.embedded.index import exact_values
+from dynalens.target.search.embedded.state import Layout
 from dynalens.target.search.embedded.view import View
 from dynalens.target.search.language.encode import encode
-from dynalens.target.search.language.tokens import string_token
+from dynalens.target.search.language.points import NO_POINTS, GeoPaths
 
 
-def view_of(documents: Mapping[str, Mapping[str, Any]], *, deleted: Iterable[str] = (), segments: int = 2) -> View:
+def view_of(
+    documents: Mapping[str, Mapping[str, Any]],
+    *,
+    deleted: Iterable[str] = (),
+    segments: int = 2,
+    points: GeoPaths = NO_POINTS,
+) -> View:
     """Write documents by id (and tombstones) into an index of so many segments."""
     index = tantivy.Index(schema.make_schema())
     writer = index.writer(15_000_000, 1)
@@ -25,15 +33,15 @@ def view_of(documents: Mapping[str, Mapping[str, Any]], *, deleted: Iterable[str
     paths: set[str] = set()
     for start in range(segments):
         for id_, item in rows[start::segments]:
-            row, found = _row(id_, item)
+            row, found = _row(id_, item, points)
             writer.add_document(row)
             paths |= found
         writer.commit()
     index.reload()
-    return View("things", index, index.searcher(), frozenset(paths))
+    return View("things", index, index.searcher(), frozenset(paths), Layout(points=points))
 
 
-def _row(id_: str, item: Mapping[str, Any] | None) -> tuple[tantivy.Document, set[str]]:
+def _row(id_: str, item: Mapping[str, Any] | None, points: GeoPaths) -> tuple[tantivy.Document, set[str]]:
     row = tantivy.Document()
     row.add_text(schema.ID, id_)
     row.add_boolean(schema.LIVE, item is not None)
@@ -41,12 +49,12 @@ def _row(id_: str, item: Mapping[str, Any] | None) -> tuple[tantivy.Document, se
         return row, set()
     fragments = {name: json.dumps(value).encode() for name, value in item.items()}
     document = Document(fragments, json.dumps(dict(item)).encode())
-    encoded = encode(document)
+    encoded = encode(document, points)
     row.add_bytes(schema.DOCUMENT, document.json)
     for text in encoded.everywhere:
         row.add_text(schema.ALL, text)
     row.add_json(schema.TEXT, encoded.text)
-    row.add_json(schema.EXACT, {**encoded.exact, schema.ID: [string_token(id_)]})
+    row.add_json(schema.EXACT, exact_values(id_, encoded))
     return row, set(encoded.paths())
 
 
