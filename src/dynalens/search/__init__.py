@@ -4,6 +4,7 @@ The server reads a request of either dialect (parameters of a URL, Elasticsearch
 target answers it. Every node is checked and frozen when it reaches a target, and holds plain Python values.
 """
 
+from dynalens.search.aggregation import Aggregation, AggregationAnswer
 from dynalens.search.request import (
     AUTO,
     ID,
@@ -40,6 +41,8 @@ __all__ = [
     "AUTO",
     "ID",
     "SCORE",
+    "Aggregation",
+    "AggregationAnswer",
     "Anywhere",
     "Bool",
     "Boosted",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
+from dynalens.search.aggregation import AggregationAnswer, NamedAggregations
 from dynalens.search.geo import Shape
 
 Value: TypeAlias = str | bool | int | Decimal
@@ -253,6 +254,7 @@ class SearchRequest:
         highlight: Whether and how hits show where they matched.
         facets: Values to count.
         min_score: Leave out hits below it.
+        aggregations: What to compute over all matches, by name.
     """
 
     query: Query = Everything()
@@ -263,6 +265,7 @@ class SearchRequest:
     highlight: Highlight | None = None
     facets: tuple[Facet, ...] = ()
     min_score: float | None = None
+    aggregations: NamedAggregations = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,3 +295,4 @@ class SearchAnswer:
     hits: Sequence[Hit]
     facets: Mapping[str, Sequence[FacetValue]] = field(default_factory=dict)
     max_score: float | None = None
+    aggregations: Mapping[str, AggregationAnswer] = field(default_factory=dict)

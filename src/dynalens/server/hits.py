@@ -10,6 +10,7 @@ import orjson
 from dynalens.errors import QueryLimitError
 from dynalens.search import FacetValue, Hit, SearchAnswer, SearchRequest, Value
 from dynalens.search.dsl import Body
+from dynalens.server.aggregations import elasticsearch_aggregations
 from dynalens.server.answers import rendered
 from dynalens.server.limits import SEARCH_ANSWER_BYTES
 
@@ -78,8 +79,13 @@ def elasticsearch_answer(
                 "max_score": answer.max_score,
                 "hits": [_elasticsearch_hit(collection, asked, hit) for hit in answer.hits],
             },
+            **_aggregations(answer),
         }
     )
+
+
+def _aggregations(answer: SearchAnswer) -> Rendered:
+    return {"aggregations": elasticsearch_aggregations(answer.aggregations)} if answer.aggregations else {}
 
 
 def _total(found: int, wanted: bool | int, *, plain: bool) -> Rendered | int | None:  # noqa: FBT001 - `track_total_hits`

@@ -227,6 +227,7 @@ class ElasticsearchAnswer(BaseModel):
     timed_out: Literal[False]
     shards: Shards = Field(alias="_shards")
     hits: ElasticsearchHits
+    aggregations: dict[str, dict[str, Json]] | None = Field(default=None, description="By name, where `aggs` asked.")
 
 
 class CountAnswer(BaseModel):

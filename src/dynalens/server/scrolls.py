@@ -218,6 +218,8 @@ def _goes_by_values(request: SearchRequest) -> bool:
 
 
 def _following(request: SearchRequest, answer: SearchAnswer) -> SearchRequest:
+    # The first page has the aggregations ("Scroll search results", Elasticsearch reference).
+    request = replace(request, aggregations=())
     if not answer.hits:
         return request
     if _goes_by_values(request):

@@ -99,9 +99,13 @@ def test_every_form_of_highlight_is_read(highlight: object, read: Highlight) -> 
     assert read_body({"highlight": highlight}).request.highlight == read
 
 
-@pytest.mark.parametrize(
-    "key", ["aggs", "aggregations", "suggest", "fields", "post_filter", "version", "explain", "pit"]
-)
+@pytest.mark.parametrize("key", ["aggs", "aggregations"])
+@pytest.mark.parametrize("nothing", [None, False, [], {}], ids=str)
+def test_aggregations_may_be_none(key: str, nothing: object) -> None:
+    assert read_body({key: nothing}) == read_body({})
+
+
+@pytest.mark.parametrize("key", ["suggest", "fields", "post_filter", "version", "explain", "pit"])
 def test_a_key_that_asks_for_nothing_is_no_error(key: str) -> None:
     asking_nothing: tuple[object, ...] = (None, False, [], {})
     for nothing in asking_nothing:
@@ -113,7 +117,7 @@ def test_a_key_that_asks_for_nothing_is_no_error(key: str) -> None:
 @pytest.mark.parametrize(
     ("body", "place", "advice"),
     [
-        ({"aggs": {"x": {}}}, "aggs ", "later version"),
+        ({"collapse": {"field": "x"}}, "collapse ", "facet"),
         ({"qery": {}}, "qery is not supported", "Did you mean query?"),
         ({"version": True}, "version is not supported", "Leave it out"),
         ({"size": True}, "size is true or false", "from 0 to 10000"),

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from dynalens.search.aggregation import NamedAggregations
+from dynalens.search.dsl.aggregations import WITHIN, read_aggregations
 from dynalens.search.dsl.highlight import read_highlight
 from dynalens.search.dsl.limits import WINDOW
 from dynalens.search.dsl.queries import read_whole_query
@@ -15,14 +17,11 @@ from dynalens.search.dsl.sorting import read_after, read_sort
 from dynalens.search.dsl.source import SourceFilter, read_source
 from dynalens.search.request import Everything, Query, SearchRequest
 
-_LATER = "Aggregations come in a later version; facet= of GET …/search counts values."
 _FIELDS = "Write _source: hits give parts of the document."
 _LARGEST_COUNT = 2**31 - 1
 _LARGEST_SCORE = 10**30
 
 _REFUSED: Mapping[str, str] = {
-    "aggregations": _LATER,
-    "aggs": _LATER,
     "collapse": "Leave it out, or count values by facet= of GET …/search.",
     "docvalue_fields": _FIELDS,
     "explain": "Leave it out.",
@@ -57,6 +56,7 @@ _KNOWN = (
     "track_scores",
     "min_score",
     "timeout",
+    *WITHIN,
 )
 
 
@@ -104,7 +104,8 @@ def read_query(body: Mapping[str, object]) -> Query:
 
 def _options(body: Mapping[str, object], known: tuple[str, ...]) -> dict[str, Part]:
     if isinstance(body, Mapping):
-        body = {name: value for name, value in body.items() if name not in _REFUSED or not _asks_nothing(value)}
+        left_out = {*_REFUSED, *WITHIN}
+        body = {name: value for name, value in body.items() if name not in left_out or not _asks_nothing(value)}
     return Part("", body).options(known, {**_REFUSED, **dict.fromkeys(_KNOWN, "Write it in a search, not in a count.")})
 
 
@@ -126,7 +127,14 @@ def _request(options: Mapping[str, Part]) -> SearchRequest:
         after=after,
         highlight=read_highlight(options.get("highlight")),
         min_score=_min_score(options.get("min_score")),
+        aggregations=_aggregations(options),
     )
+
+
+def _aggregations(options: Mapping[str, Part]) -> NamedAggregations:
+    if set(WITHIN) <= options.keys():
+        raise options["aggregations"].wrong("stands there as aggs, too.", "Write aggs alone.")
+    return read_aggregations(next((options[name] for name in WITHIN if name in options), None))
 
 
 def _query(options: Mapping[str, Part]) -> Query:

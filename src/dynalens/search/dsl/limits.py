@@ -35,6 +35,15 @@ FACETS = 20
 FACET_VALUES = 1000
 """Values of one facet."""
 
+AGGREGATIONS = 50
+"""Aggregations of one search, those within buckets included."""
+
+BUCKETS = 10_000
+"""Values of one terms aggregation; an answer has no more buckets than that, either."""
+
+RANGES = 100
+"""Ranges of one aggregation."""
+
 FRAGMENTS = 100
 """Fragments of one highlighted field."""
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dynalens.search import SCORE, Facet, FacetValue, Hit, Query, SearchAnswer, SearchRequest
+from dynalens.target.search.embedded.aggregations import Aggregator
 from dynalens.target.search.embedded.engine import Engine
 from dynalens.target.search.embedded.facets import facet_values
 from dynalens.target.search.embedded.paging import behind
@@ -57,7 +58,8 @@ class _Answer:
     def give(self) -> SearchAnswer:
         matches = self._matches()
         facets = {facet.field: self._facet(facet) for facet in self.request.facets}
-        return SearchAnswer(matches.total, self._hits(matches.found), facets, matches.best)
+        aggregations = Aggregator(self.engine, Clauses(self.view)).give(self.query, self.request.aggregations)
+        return SearchAnswer(matches.total, self._hits(matches.found), facets, matches.best, aggregations)
 
     @property
     def _is_scored(self) -> bool:

@@ -107,6 +107,31 @@ class Engine:
         terms = {"size": size, "order": {"_key": "asc"}, "exclude": f"{DATE}.*"}
         return self._tokens(query, name, terms)[0]
 
+    def last_values(self, query: Clause, name: str, size: int) -> list[Counted]:
+        """Give the highest tokens of the matches, highest first, each value once, with exact counts."""
+        terms = {"size": size, "order": {"_key": "desc"}, "exclude": f"{DATE}.*"}
+        return self._tokens(query, name, terms)[0]
+
+    def occurrences(self, query: Clause, name: str) -> int:
+        """Count the documents of each value, each value once, all together."""
+        terms = {"field": f"{schema.EXACT}.{name}", "size": 1, "exclude": f"{DATE}.*"}
+        found = self.aggregate(query, {"tokens": {"terms": terms}})["tokens"]
+        return sum(int(bucket["doc_count"]) for bucket in found["buckets"]) + int(found["sum_other_doc_count"])
+
+    def aggregate(self, query: Clause, aggregations: dict[str, Any]) -> dict[str, Any]:
+        """Compute aggregations, in the engine's words, over the matches.
+
+        Raises:
+            QueryLimitError: They come to more buckets, or more memory, than the engine gives.
+        """
+        try:
+            return self.view.searcher.aggregate(self._renderer.render(query), aggregations)
+        except ValueError as error:
+            raise QueryLimitError(
+                f"There are too many values to go through: {error}",
+                hint="Ask for fewer documents with a filter.",
+            ) from error
+
     def frequent_types(self, query: Clause, size: int) -> list[Counted]:
         """Give the most frequent attributes of the matches with their JSON types (`encode.attribute_type`)."""
         return self._terms(query, schema.TYPES, {"size": size})[0]
@@ -115,13 +140,6 @@ class Engine:
         return self._terms(query, f"{schema.EXACT}.{name}", terms)
 
     def _terms(self, query: Clause, field_: str, terms: dict[str, object]) -> tuple[list[Counted], int]:
-        aggregation = {"tokens": {"terms": {"field": field_, **terms}}}
-        try:
-            answer = self.view.searcher.aggregate(self._renderer.render(query), aggregation)["tokens"]
-        except ValueError as error:
-            raise QueryLimitError(
-                f"The field has too many values to go through: {error}",
-                hint="Ask for fewer documents with a filter.",
-            ) from error
+        answer = self.aggregate(query, {"tokens": {"terms": {"field": field_, **terms}}})["tokens"]
         counted = [Counted(bucket["key"], bucket["doc_count"]) for bucket in answer["buckets"]]
         return counted, answer.get("doc_count_error_upper_bound", 0)

@@ -24,11 +24,15 @@ def facet_values(engine: Engine, clauses: Clauses, query: Clause, facet: Facet) 
     name = clauses.name(facet.field)
     if facet.size < 1:
         return []
-    found = engine.frequent_tokens(query, name, facet.size + 1)
-    if len(found) > facet.size and found[-1].documents == found[-2].documents:
-        found = _with_first_equals(engine, query, name, found, facet.size)
-    in_order = sorted(found, key=lambda counted: (-counted.documents, counted.token))
-    return [facet_value(*counted) for counted in in_order[: facet.size]]
+    return [facet_value(*counted) for counted in most_frequent(engine, query, name, facet.size)]
+
+
+def most_frequent(engine: Engine, query: Clause, name: str, size: int) -> list[Counted]:
+    """Give the most frequent tokens of the matches in order, equal counts by token."""
+    found = engine.frequent_tokens(query, name, size + 1)
+    if len(found) > size and found[-1].documents == found[-2].documents:
+        found = _with_first_equals(engine, query, name, found, size)
+    return sorted(found, key=lambda counted: (-counted.documents, counted.token))[:size]
 
 
 def _with_first_equals(engine: Engine, query: Clause, name: str, found: Sequence[Counted], size: int) -> list[Counted]:

@@ -24,9 +24,9 @@ def check(request: SearchRequest, *, limited: bool = True) -> None:
         raise RequestError("from and size count hits.", hint="Write 0 or more.")
     if limited:
         hold(request.offset + request.size, MOST_HITS, "hits from the first one on", _GO_ON)
-    if request.min_score is not None and (request.sort or request.facets or request.after):
+    if request.min_score is not None and (request.sort or request.facets or request.aggregations or request.after):
         raise RequestError(
-            "min_score cannot be combined with sort, facets or search_after.", hint="Leave out min_score."
+            "min_score cannot be combined with sort, facets, aggregations or search_after.", hint="Leave out min_score."
         )
     if request.after:
         _check_after(request)

@@ -25,6 +25,9 @@ MOST_BYTES = 256 * 1024 * 1024
 MOST_FACETS = 10_000
 """Values of one facet."""
 
+MOST_BUCKETS = 10_000
+"""Buckets of all aggregations of one answer."""
+
 
 def hold(amount: int, most: int, what: str, instead: str) -> None:
     """Refuse what is over a limit.
