@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from dynalens.change import NumberText
@@ -24,9 +25,11 @@ _DIGITS = 16
 _BITS_OF_DIGIT = 2
 """Bits of each axis in one digit."""
 
-_SPREAD = [sum((byte >> bit & 1) << 2 * bit for bit in range(8)) for byte in range(256)]
-_GATHERED = {spread: byte for byte, spread in enumerate(_SPREAD)}
-_EVEN = 0x5555
+# Of 32, 16, 8, 4, 2 bits and one bit in a row, as many zeros behind each row.
+_ROWS = (
+    (16, 0x00000000_FFFFFFFF), (8, 0x0000FFFF_0000FFFF), (4, 0x00FF00FF_00FF00FF),
+    (2, 0x0F0F0F0F_0F0F0F0F), (1, 0x33333333_33333333), (0, 0x55555555_55555555),
+)  # fmt: skip
 
 
 def points_of(item: Mapping[str, Any], paths: Sequence[str]) -> list[Point]:
@@ -126,11 +129,18 @@ def place_of(token: str) -> tuple[int, int]:
 
 
 def _spread(number: int) -> int:
-    return sum(_SPREAD[number >> 8 * byte & 0xFF] << 16 * byte for byte in range(4))
+    """Put a zero before each bit of a number."""
+    for (shift, _), (_, mask) in pairwise(_ROWS):
+        number = (number | number << shift) & mask
+    return number
 
 
 def _gathered(bits: int) -> int:
-    return sum(_GATHERED[bits >> 16 * byte & _EVEN] << 8 * byte for byte in range(4))
+    """Leave out every other bit."""
+    bits &= _ROWS[-1][1]
+    for shift, mask in _ROWS[-2::-1]:
+        bits = (bits | bits >> shift) & mask
+    return bits
 
 
 # Shapes as cells.
