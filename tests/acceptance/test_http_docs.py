@@ -126,6 +126,7 @@ def test_every_limit_on_the_page_of_searches_is_the_one_that_holds() -> None:
         f"values of one `terms` or `ids` | {dsl_limits.VALUES:,}",
         f"text of one query | {dsl_limits.TEXT_CHARACTERS:,} characters",
         f"values of one facet | {dsl_limits.SORT_KEYS}; {dsl_limits.FACETS}; {dsl_limits.FACET_VALUES:,}",
+        f"ranges of one aggregation | {dsl_limits.AGGREGATIONS}; {dsl_limits.BUCKETS:,}; {dsl_limits.RANGES}",
         f"searches at once, waiting ones included | {limits.SEARCHES + limits.SEARCHES_WAITING}",
         f"scrolls at once; how long one is kept | {limits.SCROLLS}; {limits.SCROLL_SECONDS:g} s",
     ):
@@ -133,7 +134,9 @@ def test_every_limit_on_the_page_of_searches_is_the_one_that_holds() -> None:
 
 
 def test_every_query_on_the_page_of_searches_is_understood() -> None:
-    [body] = re.findall(r"```json\n(.*?)\n```", SEARCH_PAGE, re.DOTALL)
-    read_body(json.loads(body))
+    bodies = re.findall(r"```json\n(.*?)\n```", SEARCH_PAGE, re.DOTALL)
+    assert bodies
+    for body in bodies:
+        read_body(json.loads(body, parse_float=Decimal))
     [url] = re.findall(r"```\nGET (\S+ \S+)\n```", SEARCH_PAGE)
     read_parameters(parse_qsl(urlsplit(url).query))

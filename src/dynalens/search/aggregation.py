@@ -107,7 +107,7 @@ class MetricAggregation:
 
 @dataclass(frozen=True, slots=True)
 class CardinalityAggregation:
-    """How many different whole values there are: exactly up to 40,000 in all buckets, else as an estimate."""
+    """How many different whole values there are: exactly up to 40,000 in all buckets, else estimated."""
 
     field: str
 

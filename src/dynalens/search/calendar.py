@@ -22,6 +22,7 @@ _CYCLE_YEARS = 400
 _CYCLE_DAYS = 146_097
 """After so many years and days the calendar begins anew."""
 _YEAR_0 = 1970
+_LAST_PLAIN_YEAR = 9999
 _DAY_0 = date(_YEAR_0, 1, 1).toordinal()
 
 
@@ -68,7 +69,9 @@ def iso(instant: int) -> str:
     hours, rest = divmod(rest, _HOUR)
     minutes, rest = divmod(rest, _MINUTE)
     seconds, milliseconds = divmod(rest, _SECOND)
-    return f"{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{milliseconds:03}Z"
+    # ISO 8601 wants a sign before years that four digits do not write.
+    written = f"{year:04}" if 0 <= year <= _LAST_PLAIN_YEAR else f"{year:+05}"
+    return f"{written}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{milliseconds:03}Z"
 
 
 def _civil(days: int) -> tuple[int, int, int]:

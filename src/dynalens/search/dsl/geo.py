@@ -12,7 +12,7 @@ from dynalens.search.dsl.reading import Part
 from dynalens.search.geo import Box, Circle, Point
 from dynalens.search.request import Query, Within
 
-_DISTANCE = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)\s*([a-zA-Z]*)", re.ASCII)
+_DISTANCE = re.compile(r"(\d{1,12}(?:\.\d{1,20})?)\s*([a-zA-Z]*)", re.ASCII)
 
 _METRES: Mapping[str, float] = {
     "": 1.0,
