@@ -92,7 +92,7 @@ def test_what_was_found_is_printed_and_written(init: Init, filled: Filled) -> No
     assert '"dynamodb:GetRecords"' in out
     assert f":table/{table}/stream/*" in out
     assert f"{table}: read 21 items for 4.0 read units" in err
-    assert f"{table}: home.lat and home.lon look like a place." in err
+    assert f"{table}: home.lat and home.lon look like a place: the file declares it as home." in err
     assert err.endswith("dynalens.yaml is written. Next: dynalens check, then: dynalens up\n")
     [collection] = load(init.file).collections.values()
     assert collection.table == table

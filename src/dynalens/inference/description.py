@@ -52,8 +52,9 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class GeoPair:
-    """Paths of two numbers, in degrees, that look like a place on Earth."""
+    """Paths of two numbers, in degrees, that look like a place on Earth, and what to call it."""
 
+    name: str
     latitude: str
     longitude: str
 

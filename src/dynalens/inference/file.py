@@ -102,13 +102,9 @@ def _collection(collection: Collection, description: TableDescription) -> Iterat
     if collection.seen:
         yield from _comment(4, _seen(collection))
     yield from (f"  {line}" for line in settings)
-    if collection.search_fields:
-        yield from _comment(4, "Every attribute is searched anyway; these paths can always be asked for by name.")
-        yield from _list("search", "fields", collection.search_fields)
-    for pair in collection.geo:
-        yield from _comment(
-            4, f"{pair.latitude} and {pair.longitude} look like a place: map search comes in a later version."
-        )
+    if collection.search_fields or collection.geo:
+        yield "    search:"
+        yield from _search(collection)
     if collection.metrics:
         yield "    metrics:"
         for metric in collection.metrics:
@@ -138,10 +134,16 @@ def _attribute(seen: Seen) -> str:
     return f"{seen.name} ({'/'.join(seen.types)}{share})"
 
 
-def _list(section: str, setting: str, names: Sequence[str]) -> Iterator[str]:
-    yield f"    {section}:"
-    yield f"      {setting}:"
-    yield from (f"        - {_value(name)}" for name in names)
+def _search(collection: Collection) -> Iterator[str]:
+    if collection.search_fields:
+        yield from _comment(6, "Every attribute is searched anyway; these paths can always be asked for by name.")
+        yield "      fields:"
+        yield from (f"        - {_value(name)}" for name in collection.search_fields)
+    if collection.geo:
+        yield from _comment(6, "These look like places; searches by distance ask for them by name.")
+        yield "      geo:"
+    for pair in collection.geo:
+        yield f"        {_name(pair.name)}: [{_name(pair.latitude)}, {_name(pair.longitude)}]"
 
 
 def _metric(metric: Metric) -> Iterator[str]:

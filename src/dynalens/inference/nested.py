@@ -10,6 +10,7 @@ from dynalens.inference.description import GeoPair
 from dynalens.inference.vocabulary import LATITUDES, LONGITUDES
 
 MOST_FIELDS = 10
+MOST_PLACES = 10
 DEEPEST = 4
 """Names of a path; what lies deeper is found by words, and seldom asked for by name."""
 
@@ -39,12 +40,16 @@ def search_fields(paths: Sequence[Attribute]) -> tuple[str, ...]:
 
 
 def geo_pairs(paths: Sequence[Attribute]) -> tuple[GeoPair, ...]:
-    """Give the pairs of latitude and longitude that stand side by side."""
+    """Give the pairs of latitude and longitude that stand side by side, each under a name of its own."""
     latitudes = {_place(path): path.name for path in paths if _is_degree(path, LATITUDES, _POLE)}
     longitudes = {_place(path): path.name for path in paths if _is_degree(path, LONGITUDES, _DATE_LINE)}
-    return tuple(
-        GeoPair(latitude, longitudes[place]) for place, latitude in sorted(latitudes.items()) if place in longitudes
-    )
+    found: dict[str, GeoPair] = {}
+    for place, latitude in sorted(latitudes.items()):
+        if place in longitudes:
+            called = ".".join(filter(None, place)) or "location"
+            name = latitude if called in found else called
+            found[name] = GeoPair(name, latitude, longitudes[place])
+    return tuple(found.values())[:MOST_PLACES]
 
 
 def _leaves(members: Mapping[str, Typed], above: str, deeper: int) -> Iterator[tuple[str, Typed]]:

@@ -43,11 +43,15 @@ def test_at_most_ten_paths() -> None:
 @pytest.mark.parametrize(
     ("item", "pairs"),
     [
-        ({"address": {"lat": 48, "lon": 2}}, [GeoPair("address.lat", "address.lon")]),
-        ({"Latitude": Decimal("-89.5"), "Longitude": 180}, [GeoPair("Latitude", "Longitude")]),
+        ({"address": {"lat": 48, "lon": 2}}, [GeoPair("address", "address.lat", "address.lon")]),
+        ({"Latitude": Decimal("-89.5"), "Longitude": 180}, [GeoPair("location", "Latitude", "Longitude")]),
         (
             {"homeLat": 1, "homeLng": 2, "work_lat": 3, "work_long": 4},
-            [GeoPair("homeLat", "homeLng"), GeoPair("work_lat", "work_long")],
+            [GeoPair("home", "homeLat", "homeLng"), GeoPair("work", "work_lat", "work_long")],
+        ),
+        (
+            {"home": {"lat": 1, "lon": 2}, "homeLat": 3, "homeLng": 4},
+            [GeoPair("home", "homeLat", "homeLng"), GeoPair("home.lat", "home.lat", "home.lon")],
         ),
         ({"a": {"lat": 1}, "b": {"lon": 2}}, []),
         ({"lat": 91, "lon": 2}, []),

@@ -12,6 +12,7 @@ import pytest
 
 from dynalens.change import Typed, render
 from dynalens.search import Value
+from dynalens.search.geo import Point
 from dynalens.target.search.language.encode import Encoded, encode, read_attribute_type
 from dynalens.target.search.language.tokens import value_of
 from tests.contract.hostile import ATTRIBUTES
@@ -57,6 +58,23 @@ def test_every_leaf_is_found_under_its_path() -> None:
     assert found.everywhere == [
         "ada lovelace", "1815", "london", "51 5", "math", "poetry", "a 1", "b 2", "7",
     ]  # fmt: skip
+
+
+def test_numbers_dates_and_points_are_kept_to_compute_with() -> None:
+    document = render(
+        {
+            "n": {"N": "12345678901234567890.5"},
+            "ns": {"L": [{"N": "1"}, {"S": "2"}, {"N": "-0.5"}, {"N": "1"}]},
+            "at": {"M": {"day": {"S": "1970-01-02"}, "lat": {"N": "1.5"}, "lon": {"S": "2"}}},
+            "before": {"S": "1969-12-31T23:59:59.9999Z"},
+        }
+    )
+    found = encode(document, {"here": ("at.lat", "at.lon"), "there": ("no",)})
+    assert found.numbers == {"n": [12345678901234567890.5], "ns": [1.0, -0.5, 1.0], "at.lat": [1.5]}
+    assert found.instants == {"at.day": [86_400_000], "before": [-1]}
+    assert found.points == {"here": [Point(1.5, 2.0)]}
+    found.keep({"ns"})
+    assert (found.numbers, found.instants) == ({"ns": [1.0, -0.5, 1.0]}, {})
 
 
 def test_nothing_is_looked_up_where_nothing_is() -> None:
