@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -34,7 +33,7 @@ def open_target(folder: Path) -> SearchTarget:
 
 
 @pytest.fixture
-def built(tmp_path: Path) -> Iterator[Path]:
+def built(tmp_path: Path) -> Path:
     """A folder with one generation of one document."""
     with closing(open_target(tmp_path)) as target:
         target.create(FIRST, declaring(here=["lat", "lon"]))

@@ -130,6 +130,9 @@ class Circle:
 
 Shape: TypeAlias = Box | Circle
 
+EARTH = Box(MOST_LATITUDE, -MOST_LONGITUDE, -MOST_LATITUDE, MOST_LONGITUDE)
+"""Every point."""
+
 
 def distance(latitude: float, longitude: float, other_latitude: float, other_longitude: float) -> float:
     """Give the metres between two points on the sphere, by the haversine formula."""

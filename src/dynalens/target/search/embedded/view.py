@@ -43,6 +43,10 @@ class View:
         """Give the name that a path is indexed under (`NamedPaths.name_of`)."""
         return self._named.name_of(path)
 
+    def has_points(self, name: str) -> bool:
+        """Tell whether the generation was built with points of this name."""
+        return self._named.has_points(name)
+
     def point_name(self, name: str) -> str:
         """Give the name that points are indexed under (`NamedPaths.point_name`).
 

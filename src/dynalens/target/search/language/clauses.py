@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dynalens.search import ID
-from dynalens.search.geo import Shape
+from dynalens.search.geo import EARTH, Shape
 from dynalens.target.search.language.clause import (
     AnyId,
     AnyToken,
@@ -40,6 +40,10 @@ class Paths(Protocol):
         Raises:
             RequestError: Documents may have it, but it is not indexed by name.
         """
+        ...
+
+    def has_points(self, name: str) -> bool:
+        """Tell whether the collection declares points of this name."""
         ...
 
     def point_name(self, name: str) -> str:
@@ -165,9 +169,12 @@ class Clauses:
         """Match documents with a value at exactly this path, at a score of 1."""
         return Has(name)
 
-    def has_below(self, name: str) -> Clause:
-        """Match documents with a value at this path or inside of it, at a score of 1."""
-        return Has(name, below=True)
+    def exists(self, path: str) -> Clause:
+        """Match documents with a value at this path or inside of it, or with a point of this name, at a score of 1."""
+        found = Has(self.name(path), below=True)
+        if not self.paths.has_points(path):
+            return found
+        return constant(any_of([found, self.point_in(path, EARTH)]), 1.0)
 
     def point_in(self, name: str, shape: Shape) -> Clause:
         """Match documents with a point in a shape, at a score of 1.

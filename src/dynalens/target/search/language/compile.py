@@ -130,7 +130,7 @@ class _Compiler:
             case Range():
                 return self._between(query)
             case Exists(path):
-                return self.clauses.has_below(self.clauses.name(path))
+                return self.clauses.exists(path)
             case Within(name, shape):
                 return self.clauses.point_in(name, shape)
             case Ids(ids):

@@ -37,6 +37,10 @@ class NamedPaths:
             )
         return name
 
+    def has_points(self, name: str) -> bool:
+        """Tell whether the collection declares points of this name."""
+        return name in self.points
+
     def point_name(self, name: str) -> str:
         """Give the name that points are indexed under (`point_name`).
 

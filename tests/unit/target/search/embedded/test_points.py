@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -10,14 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dynalens.errors import QueryLimitError, RequestError, TargetError
-from dynalens.search import Bool, Within
+from dynalens.search import Bool, Exists, Within
 from dynalens.search.geo import Box, Circle, Point, Shape, grid_place
 from dynalens.target.search.embedded import points as module
 from dynalens.target.search.embedded.state import Layout
 from dynalens.target.search.embedded.view import View
 from dynalens.target.search.language.points import cover
 from tests.unit.search.test_geo import points, shapes
-from tests.unit.target.search.embedded.views import ids, view_of
+from tests.unit.target.search.embedded.views import ask, ids, view_of
 
 DECLARED = {"at": ("lat", "lon"), "odd name/:": ("places",)}
 
@@ -53,6 +54,17 @@ def test_a_document_with_several_points_is_found_by_each() -> None:
     view = view_of({"a": {"places": places}, "b": {"places": "48.2,16.4"}}, points=DECLARED)
     assert sorted(ids(view, Within("odd name/:", square(Point(48.2, 16.4), 0.1)))) == ["a", "b"]
     assert ids(view, Within("odd name/:", Circle(Point(47.1, 15.4), 1000))) == ["a"]
+
+
+def test_a_point_exists_where_a_document_has_one() -> None:
+    documents: dict[str, dict[str, Any]] = {
+        "a": {"lat": 1, "lon": 2},
+        "b": {"lat": 1},
+        "c": {"lat": -90, "lon": 180},
+        "d": {"at": "x"},
+    }
+    found = ask(view_of(documents, points=DECLARED), Exists("at"))
+    assert {hit.id: hit.score for hit in found.hits} == {"a": 1.0, "c": 1.0, "d": 1.0}
 
 
 @pytest.fixture
