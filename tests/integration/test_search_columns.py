@@ -14,8 +14,7 @@ from dynalens.errors import TargetError
 from dynalens.search import SearchRequest, Term, Within
 from dynalens.search.aggregation import Metric, MetricAggregation
 from dynalens.search.geo import Circle, Point
-from dynalens.target.search import open_search
-from dynalens.target.search.embedded.target import STATE_NAME, SearchTarget
+from dynalens.target.search.embedded.target import STATE_NAME, EmbeddedTarget
 from tests.contract.implementations import TABLE
 from tests.contract.writing import FIRST, SECOND, put
 
@@ -28,8 +27,8 @@ def declaring(**points: list[str]) -> CollectionConfig:
     return CollectionConfig.model_validate({"table": TABLE, "search": {"geo": points}})
 
 
-def open_target(folder: Path) -> SearchTarget:
-    return open_search("tantivy://./search", folder=folder)
+def open_target(folder: Path) -> EmbeddedTarget:
+    return EmbeddedTarget(folder / "search")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from dynalens.target.search.cluster import schema
 from dynalens.target.search.cluster.facets import Facets
 from dynalens.target.search.cluster.rendering import Body, render
 from dynalens.target.search.cluster.stored import stored_document
-from dynalens.target.search.cluster.view import Searched
+from dynalens.target.search.cluster.view import Searched, not_on_a_cluster
 from dynalens.target.search.language.accepted import check
 from dynalens.target.search.language.clause import Live
 from dynalens.target.search.language.clauses import restricted
@@ -59,6 +59,8 @@ def count(searched: Searched, query: Query) -> int:
 
 def page(searched: Searched, request: SearchRequest, place: Place) -> Page:
     """Answer one search that was checked, from a place on at or before its offset: one that an answer to it gave."""
+    if request.aggregations:
+        raise not_on_a_cluster("Aggregations")
     query = render(restricted(compiled(searched.paths, request.query), [Live()]))
     return _Pages(searched, request, query).page(place if place.offset else Place(0, _behind(request)))
 

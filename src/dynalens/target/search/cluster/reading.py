@@ -17,7 +17,7 @@ from dynalens.target.search.cluster.connection import NO_INDEX, ClusterError, Co
 from dynalens.target.search.cluster.indices import Indices, index_name
 from dynalens.target.search.cluster.snapshot import Snapshot
 from dynalens.target.search.cluster.state import State
-from dynalens.target.search.cluster.view import View
+from dynalens.target.search.cluster.view import View, not_on_a_cluster
 from dynalens.target.search.language.paths import NamedPaths
 from dynalens.target.search.language.tokens import path_name
 
@@ -34,6 +34,12 @@ class _KnownPaths:
         if path_name(path) not in self.names:
             self.names = self.read()
         return NamedPaths(self.collection, self.names).name_of(path)
+
+    def has_points(self, _name: str) -> bool:
+        return False
+
+    def point_name(self, _name: str) -> str:
+        raise not_on_a_cluster("Searches by place")
 
 
 @dataclass(slots=True)

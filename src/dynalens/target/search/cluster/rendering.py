@@ -7,6 +7,7 @@ from typing import Any, TypeAlias, assert_never
 
 from dynalens.search import ID as ID_NAME
 from dynalens.target.search.cluster import schema
+from dynalens.target.search.cluster.view import not_on_a_cluster
 from dynalens.target.search.language.clause import (
     ALL,
     AnyId,
@@ -21,6 +22,7 @@ from dynalens.target.search.language.clause import (
     Joined,
     Live,
     Never,
+    PointIn,
     Row,
     RowBeginning,
     Times,
@@ -55,6 +57,8 @@ def render(clause: Clause) -> Body:
             return _words(clause)
         case AnyId(ids):
             return _any_of(schema.ID, ids)
+        case PointIn():
+            raise not_on_a_cluster("Searches by place")
         case AnyToken() | TokenBeginning() | Between() | Has():
             return _ids(clause) if clause.name == ID_NAME else _values(clause)
     assert_never(clause)

@@ -66,6 +66,14 @@ class View:
             raise meaning(error) from error
 
 
+def not_on_a_cluster(what: str) -> RequestError:
+    """Give the error about what the embedded engine alone answers."""
+    return RequestError(
+        f"{what} are not answered by a search cluster yet.",
+        hint="Write targets: {search: tantivy://./data/search}, or ask the cluster itself.",
+    )
+
+
 def meaning(error: ClusterError) -> DynalensError:
     """Tell a search that cannot be answered from a cluster that cannot answer."""
     said = f"{error.type} {error.message}".lower()

@@ -11,7 +11,20 @@ import pytest
 
 from dynalens.change import load_exact
 from dynalens.errors import QueryLimitError, RequestError, TargetError
-from dynalens.search import Everything, Facet, FacetValue, Ids, SearchAnswer, SearchRequest, SortKey, Value
+from dynalens.search import (
+    Bool,
+    Everything,
+    Facet,
+    FacetValue,
+    Ids,
+    SearchAnswer,
+    SearchRequest,
+    SortKey,
+    Value,
+    Within,
+)
+from dynalens.search.aggregation import MetricAggregation
+from dynalens.search.geo import Circle, Point
 from dynalens.target.search.cluster.answer import Place, answer, count, page
 from dynalens.target.search.cluster.connection import ClusterError
 from dynalens.target.search.cluster.view import meaning
@@ -52,6 +65,21 @@ def asked_for(**request: Any) -> Mapping[str, Any]:  # noqa: ANN401 - parts of a
     answer(scripted, SearchRequest(**request))
     [body] = scripted.asked
     return body
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        SearchRequest(aggregations=(("sum", MetricAggregation("n", "sum")),)),
+        SearchRequest(Bool(filter=(Within("here", Circle(Point(48, 16), 10)),))),
+    ],
+    ids=["aggregations", "places"],
+)
+def test_what_the_embedded_engine_alone_answers_is_refused_by_name(request_: SearchRequest) -> None:
+    scripted = Scripted(found())
+    scripted.paths = NamedPaths("things", frozenset(), frozenset({"here"}))
+    with pytest.raises(RequestError, match="not answered by a search cluster yet"):
+        answer(scripted, request_)
 
 
 def test_stubs_are_not_searched() -> None:
