@@ -51,6 +51,7 @@ class Renderer:
 
     view: View
     _candidates: dict[CloseWord, Query] = field(default_factory=dict)
+    _places: dict[PointIn, Query] = field(default_factory=dict)
     _listed: int = 0
 
     def render(self, clause: Clause) -> Query:
@@ -131,10 +132,16 @@ class Renderer:
                 return self.view.index.parse_query(between_text(clause))
             case Has(name, below):
                 return Query.exists_query(f"{schema.EXACT}.{name}", json_subpaths=below)
-            case PointIn(name, shape):
-                return points_in(self.view, name, shape)
+            case PointIn():
+                return self._place(clause)
             case AnyId(ids):
                 return Query.term_set_query(self.view.schema, schema.ID, list(ids))
+
+    def _place(self, clause: PointIn) -> Query:
+        """Look at the points on the edge of a shape once, however often the answer asks."""
+        if clause not in self._places:
+            self._places[clause] = points_in(self.view, clause.name, clause.shape)
+        return self._places[clause]
 
     def _beginning(self, where: str, text: str) -> Query:
         return Query.fuzzy_term_query(self.view.schema, where, text, 0, prefix=True)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dynalens.errors import QueryLimitError, RequestError, TargetError
-from dynalens.search import Bool, Exists, Within
+from dynalens.search import Bool, Exists, Facet, SortKey, Within
 from dynalens.search.geo import Box, Circle, Point, Shape, grid_place
 from dynalens.target.search.embedded import points as module
 from dynalens.target.search.embedded.state import Layout
@@ -87,6 +87,13 @@ def test_smaller_cells_are_taken_where_too_many_points_lie_on_the_edge(
     monkeypatch.setattr(module, "cover", asked)
     assert sorted(ids(crowd, Within("at", CROWDED), size=500)) == expected
     assert asked.call_count > 1
+
+
+def test_an_edge_is_looked_at_once_for_an_answer(crowd: View, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Mock(wraps=cover)
+    monkeypatch.setattr(module, "cover", asked)
+    ids(crowd, Within("at", CROWDED), sort=(SortKey("lat"),), facets=(Facet("lon"),))
+    assert asked.call_count == 1
 
 
 def test_too_many_points_on_an_edge_are_refused(crowd: View, monkeypatch: pytest.MonkeyPatch) -> None:
