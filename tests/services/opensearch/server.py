@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import httpx2
 
@@ -102,9 +102,14 @@ class OpenSearchServer:
         (config / "opensearch.yml").write_text(json.dumps(self._settings))
         self._process = ServerProcess(self._command(), cwd=self._folder, log=self._folder / "opensearch.log")
 
-    def wait_until_healthy(self, *, nodes: int = 1) -> None:
-        """Wait until the node answers with at least so many nodes in its cluster, and every primary shard is there."""
-        asked = {"wait_for_status": "yellow", "wait_for_nodes": f">={nodes}", "timeout": "1s"}
+    def wait_until_healthy(self, *, nodes: int = 1, status: Literal["yellow", "green"] = "yellow") -> None:
+        """Wait until the node answers with at least so many nodes in its cluster, and every primary shard is there.
+
+        Args:
+            nodes: How many.
+            status: `green`: every replica is there, too.
+        """
+        asked = {"wait_for_status": status, "wait_for_nodes": f">={nodes}", "timeout": "1s"}
         self._process.wait_until(
             lambda: self._client.get("/_cluster/health", params=asked).is_success,
             ignoring=httpx2.TransportError,
