@@ -26,6 +26,8 @@ from dynalens.target.search.cluster.lines import Line, joined
 _CONFLICT, _TOO_LARGE, _BUSY, _UNAVAILABLE, _BAD = 409, 413, 429, 503, 400
 _PASSING = frozenset({_BUSY, 502, _UNAVAILABLE, 504})
 _FIRST_REFUSAL = 300
+_CLOSED = "index_closed_exception"
+"""Answered with the status of writes that cannot be held, and says nothing of them."""
 
 MOST_WRITES = 2_000
 """Writes of one body."""
@@ -89,12 +91,15 @@ class Bulk:
     Args:
         connection: The cluster.
         patience: How long writes that are turned away are sent again.
+
+    Attributes:
+        pace: How much it sends at once.
     """
 
     def __init__(self, connection: Connection, patience: RetryPolicy = PATIENCE) -> None:
         self._connection = connection
         self._patience = patience
-        self._pace = Pace()
+        self.pace = Pace()
         self._senders = ThreadPoolExecutor(_MOST_AT_ONCE, thread_name_prefix="bulk")
         self._closing = threading.Event()
 
@@ -152,9 +157,9 @@ class Bulk:
         outcome = _Outcome()
         under_way: set[Future[_Outcome]] = set()
         try:
-            for body in _bodies(lines, lambda: self._pace.size):
+            for body in _bodies(lines, lambda: self.pace.size):
                 under_way.add(self._senders.submit(self._post, alias, body))
-                while len(under_way) >= int(self._pace.at_once):
+                while len(under_way) >= int(self.pace.at_once):
                     under_way = _gather(under_way, outcome)
             while under_way:
                 under_way = _gather(under_way, outcome)
@@ -171,20 +176,22 @@ class Bulk:
         parsed = orjson.loads(answer)
         outcome = _read(lines, parsed["items"]) if parsed.get("errors") else _Outcome()
         if outcome.again:
-            self._pace.refused()
+            self.pace.refused()
         else:
-            self._pace.took(time.monotonic() - began)
+            self.pace.took(time.monotonic() - began)
         return outcome
 
     def _post_failed(self, alias: str, lines: Sequence[Line], error: ClusterError) -> _Outcome:
+        if error.type == _CLOSED:
+            raise error
         if error.status == _TOO_LARGE or (error.status == _BAD and len(lines) > 1):
             # A body that is refused as a whole, for its size or for one line, is halved until that one stands alone.
-            self._pace.refused()
+            self.pace.refused()
             return self._halved(alias, lines, error)
         if error.status == _BAD:
             return _Outcome(refused=[(lines[0], "refused", error.message)])
         if error.status in _PASSING:
-            self._pace.refused()
+            self.pace.refused()
             return _Outcome(again=list(lines), busy=error.message)
         raise error
 
@@ -236,21 +243,21 @@ def _read(lines: Sequence[Line], items: Sequence[dict[str, Any]]) -> _Outcome:
         if status < _FIRST_REFUSAL:
             continue
         error = told.get("error") or {}
-        reason = _reason(error)
+        type_, reason = str(error.get("type", "refused")), _reason(error)
         if status == _CONFLICT:
             held = _HELD_VERSION.search(reason)
             outcome.held += [int(held[1])] if held else []
         elif status in _PASSING:
             outcome.again.append(line)
             outcome.busy = reason
-        elif status == _BAD:
-            outcome.refused.append((line, str(error.get("type", "refused")), reason))
+        elif status == _BAD and type_ != _CLOSED:
+            outcome.refused.append((line, type_, reason))
         else:
             raise ClusterError(
                 f"The search cluster refused a write: {reason:.300} (HTTP {status}).",
                 hint="Look at the index, its alias and its blocks; start dynalens again to build what is gone.",
                 status=status,
-                type_=str(error.get("type", "")),
+                type_=type_,
             )
     return outcome
 

@@ -47,8 +47,10 @@ class Indices:
     connection: Connection
 
     def all(self) -> list[Index]:
-        """List those that Dynalens made; others that are called alike are left alone."""
-        found = self.connection.request("GET", quoted(_EVERY) + "/_mapping", filter_path="*.mappings._meta")
+        """List those that Dynalens made, closed ones too; others that are called alike are left alone."""
+        found = self.connection.request(
+            "GET", quoted(_EVERY) + "/_mapping", expand_wildcards="all", filter_path="*.mappings._meta"
+        )
         return [index for name, told in (found or {}).items() if (index := _ours(name, told))]
 
     def create(self, generation: Generation, collection: CollectionConfig) -> bool:
@@ -63,7 +65,8 @@ class Indices:
                 }
             }
         }
-        body["aliases"] = {write_alias(generation): {}}
+        # Whatever else somebody adds to the alias, this one is written.
+        body["aliases"] = {write_alias(generation): {"is_write_index": True}}
         return self.connection.create_index(index_name(generation), body)
 
     def delete(self, name: str) -> None:

@@ -56,7 +56,10 @@ def document_line(write: Write, document: Document, encoded: Encoded, names: Abs
 
 
 def aside_line(write: Write, document: Document, encoded: Encoded, names: AbstractSet[str]) -> Line:
-    """Render a document of which nothing stands at the root: the mapping refused it there."""
+    """Render a document of which nothing stands at the root: the mapping refused it there.
+
+    Without names, what has none in the mapping can be refused no more: all its words are found by all fields together.
+    """
     return Line(write, _rendered(write, document, encoded, names, [*document.fragments]))
 
 
@@ -138,7 +141,9 @@ def _is_plain(name: str) -> bool:
 
 
 def _fits_number(text: bytes) -> bool:
-    return len(text) <= _LARGEST_PLAIN_NUMBER or b"." in text or abs(int(text)) < _LARGEST_INTEGER
+    # With a point or an exponent it is a decimal, whose digits need not fit.
+    is_decimal = not text.lstrip(b"-").isdigit()
+    return len(text) <= _LARGEST_PLAIN_NUMBER or is_decimal or abs(int(text)) < _LARGEST_INTEGER
 
 
 def _fits(value: object, levels: int) -> bool:

@@ -178,13 +178,18 @@ class ClusterTarget:
                     yield document_line(write, write.document, one, names)
 
     def _aside(self, generation: Generation, line: Line) -> Line | None:
-        """Render a document that the mapping refused with nothing at the root; None if that is how it was."""
+        """Render a document that the mapping refused with nothing at the root; where that is how it was, without names.
+
+        A name may have come while there was room, and its first text after the limit of fields was reached.
+        """
         document = line.write.document
         if document is None:
             return None
-        names = self._named.of(index_name(generation))
-        other = aside_line(line.write, document, encode(document), names)
-        return None if other.body == line.body else other
+        encoded, names = encode(document), self._named.of(index_name(generation))
+        with_names, without = (aside_line(line.write, document, encoded, some) for some in (names, frozenset[str]()))
+        if line.body == without.body:
+            return None
+        return without if line.body == with_names.body else with_names
 
     def sweep(self, older_than: float) -> int:
         """Remove old stubs of every generation."""
