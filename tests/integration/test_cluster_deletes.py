@@ -12,45 +12,32 @@ from pathlib import Path
 import pytest
 
 from dynalens import clock
-from dynalens.config import CollectionConfig, SearchConfig
 from dynalens.target.search.cluster.connection import Address, Connection, read_address
 from dynalens.target.search.cluster.target import ClusterTarget
-from tests.contract.implementations import ADDRESS_NAME, COLLECTIONS, ClusterSubject
-from tests.contract.writing import FIRST, delete, put
+from tests.contract.implementations import ClusterSubject
+from tests.contract.writing import delete, put
+from tests.integration.cluster_indices import INDEX, change_settings, opened
 from tests.services.opensearch.server import OpenSearchCluster, OpenSearchServer
 from tests.waiting import observed
 
-INDEX, CONTROL = "donations@1", "control"
+CONTROL = "control"
 BORN, DELETED, LATE = 5, 7, 6
 """Versions: of a document, of its delete, and of the write that comes too late."""
 
 Fault = Callable[[OpenSearchServer], None]
 
 
-def opened(server: OpenSearchServer, folder: Path, **settings: object) -> ClusterSubject:
-    """Open a target with one generation that is served, with settings of its index."""
-    (folder / ADDRESS_NAME).write_text(server.url)
-    subject = ClusterSubject(folder)
-    search = SearchConfig(settings=settings)
-    collection = CollectionConfig.model_validate({**COLLECTIONS["donations"].model_dump(), "search": search})
-    subject.target.create(FIRST, collection)
-    subject.target.serve(FIRST)
-    return subject
-
-
 @pytest.fixture
 def subject(opensearch: OpenSearchServer, tmp_path: Path) -> Iterator[ClusterSubject]:
-    subject = opened(opensearch, tmp_path)
-    yield subject
-    subject.target.close()
+    with opened(opensearch, tmp_path) as subject:
+        yield subject
 
 
 # What makes an engine forget its deletes.
 
 
 def time_passes(server: OpenSearchServer) -> None:
-    for index in (INDEX, CONTROL):
-        server.client().put(f"/{index}/_settings", json={"index.gc_deletes": "1s"}).raise_for_status()
+    change_settings(server, {"gc_deletes": "1s"}, f"{INDEX},{CONTROL}")
 
 
 def flushed_and_killed(server: OpenSearchServer) -> None:
@@ -81,32 +68,30 @@ def test_a_late_write_is_refused_by_a_replica_that_was_copied_after_a_flush(
     opensearch_cluster: OpenSearchCluster, tmp_path: Path
 ) -> None:
     n1, n2 = opensearch_cluster.n1, opensearch_cluster.n2
-    on_n2 = {"number_of_replicas": 0, "auto_expand_replicas": False, "routing.allocation.require._name": "n2"}
-    subject = opened(n1, tmp_path, **on_n2)
-    delete_with_control(subject, n1, **on_n2)
-    flush(n1)
-    settle(opensearch_cluster, {"routing.allocation.require._name": None, "number_of_replicas": 1})
-    assert primary(n1) == "n2"
+    on_n2 = {"number_of_replicas": 0, "routing.allocation.require._name": "n2"}
+    with opened(n1, tmp_path, **on_n2) as subject:
+        delete_with_control(subject, n1, **on_n2)
+        flush(n1)
+        settle(opensearch_cluster, {"routing.allocation.require._name": None, "number_of_replicas": 1})
+        assert primary(n1) == "n2"
 
-    n2.kill()
+        n2.kill()
 
-    observed(lambda: primary(n1) == "n1", timeout=120)
-    assert_deleted(subject, n1)
-    subject.target.close()
+        observed(lambda: primary(n1) == "n1", timeout=120)
+        assert_deleted(subject, n1)
 
 
 def test_a_late_write_is_refused_after_a_move_to_another_node(
     opensearch_cluster: OpenSearchCluster, tmp_path: Path
 ) -> None:
     n1 = opensearch_cluster.n1
-    on_n1 = {"number_of_replicas": 0, "auto_expand_replicas": False, "routing.allocation.require._name": "n1"}
-    subject = opened(n1, tmp_path, **on_n1)
-    delete_with_control(subject, n1, **on_n1)
-    flush(n1)
-    settle(opensearch_cluster, {"routing.allocation.require._name": "n2"})
-    observed(lambda: primary(n1) == "n2", timeout=120)
-    assert_deleted(subject, n1)
-    subject.target.close()
+    on_n1 = {"number_of_replicas": 0, "routing.allocation.require._name": "n1"}
+    with opened(n1, tmp_path, **on_n1) as subject:
+        delete_with_control(subject, n1, **on_n1)
+        flush(n1)
+        settle(opensearch_cluster, {"routing.allocation.require._name": "n2"})
+        observed(lambda: primary(n1) == "n2", timeout=120)
+        assert_deleted(subject, n1)
 
 
 def test_a_delete_of_what_never_was_refuses_a_late_write(subject: ClusterSubject) -> None:
@@ -209,8 +194,7 @@ def flush(server: OpenSearchServer) -> None:
 
 def settle(cluster: OpenSearchCluster, settings: dict[str, object]) -> None:
     """Change settings of both indices, and wait until all their shards are where they belong."""
-    changed = {"index": settings}
-    cluster.n1.client().put(f"/{INDEX},{CONTROL}/_settings", json=changed).raise_for_status()
+    change_settings(cluster.n1, settings, f"{INDEX},{CONTROL}")
     cluster.n1.wait_until_healthy(nodes=2, status="green")
 
 

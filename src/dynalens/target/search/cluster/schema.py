@@ -61,7 +61,9 @@ def index_body(settings: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         settings: Settings of the index that take the place of ours, such as `number_of_shards`.
     """
-    return {"settings": {"index": {**_SETTINGS, **settings}}, "mappings": _MAPPINGS}
+    # Who says how many copies there are does not want them to follow the number of nodes.
+    fixed = {"auto_expand_replicas": False} if "number_of_replicas" in settings else {}
+    return {"settings": {"index": {**_SETTINGS, **fixed, **settings}}, "mappings": _MAPPINGS}
 
 
 _WORDS = {"type": "text", "analyzer": ANALYZER, "position_increment_gap": 1}
