@@ -117,6 +117,8 @@ class ClusterTarget:
                 f"The alias {alias} stands for {', '.join(foreign)[:200]}, which Dynalens did not make.",
                 hint="Remove that alias, or give the collection another name.",
             )
+        # Else readers would miss for a moment what was written last.
+        self._indices.refresh([name])
         self._indices.switch(alias, before, name)
 
     def drop(self, generation: Generation) -> None:
