@@ -33,6 +33,18 @@ def test_creating_a_generation_again_changes_nothing(subject: Subject, target: T
     assert target.recall(TABLE).generations == {FIRST}
 
 
+def test_a_generation_of_another_table_gives_way(subject: Subject, target: Target) -> None:
+    """The collection was moved to another table, which has a first generation of its own."""
+    target.apply([put("a", version(9, 1)), delete("b", version(9, 2))])
+    target.create(FIRST, COLLECTIONS["donations"].model_copy(update={"table": OTHER_TABLE}))
+    assert target.recall(TABLE).generations == frozenset()
+    assert target.recall(OTHER_TABLE).generations == {FIRST}
+    fresh = put("b", version(1, 1))
+    target.apply([fresh])
+    target.serve(FIRST)
+    assert_holds(subject, [fresh])
+
+
 def test_rows_of_two_generations_stay_apart(subject: Subject, target: Target) -> None:
     target.create(SECOND, COLLECTIONS["donations"])
     old, new = put("a", version(9, 1)), put("a", 0, n=2, generation=SECOND)

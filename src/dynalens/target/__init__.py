@@ -111,7 +111,10 @@ class Target(Protocol):
         ...
 
     def create(self, generation: Generation, collection: CollectionConfig) -> None:
-        """Make room for a generation. Called before its first write; doing it again changes nothing."""
+        """Make room for a generation. Called before its first write; doing it again changes nothing.
+
+        One of the same name that was made for another table gives way to it: the collection was moved.
+        """
         ...
 
     def serve(self, generation: Generation) -> None:

@@ -160,6 +160,7 @@ class MetricsTarget:
     def create(self, generation: Generation, collection: CollectionConfig) -> None:
         """See `Target.create`. What the generation counts is kept with it; its layout is that of this release."""
         own, counted = collection_key(generation.collection), f"metrics:{generation.number}"
+        self._give_way(generation, collection.table)
         with self._server.answering():
             self._client.hsetnx(own, counted, dump_metrics(collection.metrics).decode())
             stored = self._client.hget(own, counted)
@@ -170,6 +171,13 @@ class MetricsTarget:
             # Listed last: a generation that is listed is there.
             self._client.hset(table_key(collection.table), f"generation:{generation}", "1")
         self._forget(generation)
+
+    def _give_way(self, generation: Generation, table: str) -> None:
+        """Drop the generation where it was made for another table."""
+        with self._server.answering():
+            before = self._client.hget(collection_key(generation.collection), "table")
+        if before is not None and _text(before) != table:
+            self.drop(generation)
 
     def serve(self, generation: Generation) -> None:
         """See `Target.serve`. Published keys change with it in the same step."""

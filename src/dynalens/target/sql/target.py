@@ -119,6 +119,9 @@ class SqlTarget:
 
     def create(self, generation: Generation, collection: CollectionConfig) -> None:
         """Make the generation's table."""
+        held = self._catalog.builds.get(generation)
+        if held is not None and held.table != collection.table:
+            self.drop(generation)
         with self._writer("create a generation"):
             self._inserts.check_space()
             self._catalog.create(generation, collection.table)

@@ -161,7 +161,8 @@ class MemoryTarget:
     def create(self, generation: Generation, collection: CollectionConfig) -> None:
         """See `Target.create`."""
         with self._call("create") as contents:
-            contents.rows.setdefault(generation, {})
+            if contents.tables.get(generation) != collection.table:
+                contents.rows[generation] = {}
             contents.tables[generation] = collection.table
 
     def serve(self, generation: Generation) -> None:

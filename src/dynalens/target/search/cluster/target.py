@@ -90,6 +90,8 @@ class ClusterTarget:
     def create(self, generation: Generation, collection: CollectionConfig) -> None:
         """Make an empty index, in which the declared fields have their places."""
         name = index_name(generation)
+        if any(index.name == name and index.table != collection.table for index in self._indices.all()):
+            self.drop(generation)
         if self._indices.create(generation, collection) or self._is_half_made(name):
             self._complete(name, collection)
         elif name not in self._state.histories([name]):

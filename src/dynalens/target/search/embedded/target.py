@@ -120,6 +120,9 @@ class EmbeddedTarget:
     def create(self, generation: Generation, collection: CollectionConfig) -> None:
         """Make an empty index, in which the declared fields have their places."""
         with self._changing:
+            held = self._held.get(generation)
+            if held is not None and held.table != collection.table:
+                self.drop(generation)
             if generation not in self._held:
                 search = collection.search
                 self._state.create(generation, collection.table, list(map(path_name, search.fields)), search.geo)
