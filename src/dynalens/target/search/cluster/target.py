@@ -90,19 +90,34 @@ class ClusterTarget:
     def create(self, generation: Generation, collection: CollectionConfig) -> None:
         """Make an empty index, in which the declared fields have their places."""
         name = index_name(generation)
-        if any(index.name == name and index.table != collection.table for index in self._indices.all()):
+        if self._table_of(name) not in {None, collection.table}:
             self.drop(generation)
-        if self._indices.create(generation, collection) or self._is_half_made(name):
+        if self._indices.create(generation, collection):
             self._complete(name, collection)
-        elif name not in self._state.histories([name]):
-            # It holds documents of which nobody knows whether they are whole.
+        elif self._table_of(name) is None:
+            raise TargetError(
+                f"There is an index {name}, which Dynalens did not make.",
+                hint="Delete it, or give the collection another name.",
+            )
+        elif not self._is_complete(name):
+            self._take_over(generation, collection)
+
+    def _table_of(self, name: str) -> str | None:
+        """Give the table that an index of ours was made for."""
+        return next((index.table for index in self._indices.all() if index.name == name), None)
+
+    def _is_complete(self, name: str) -> bool:
+        return name in self._state.histories([name])
+
+    def _take_over(self, generation: Generation, collection: CollectionConfig) -> None:
+        """Make an index ready whose maker was interrupted, or is at it: nothing is written before it is complete."""
+        name = index_name(generation)
+        # Looked at again behind the documents: its maker may have completed it, and written them, meanwhile.
+        if not self._indices.is_empty(name) and not self._is_complete(name):
+            # Nobody knows whether they are whole.
             self._indices.delete(name)
             self._indices.create(generation, collection)
-            self._complete(name, collection)
-
-    def _is_half_made(self, name: str) -> bool:
-        """Tell an index whose maker was interrupted, or is at it: nothing is written before it is complete."""
-        return name not in self._state.histories([name]) and self._indices.is_empty(name)
+        self._complete(name, collection)
 
     def _complete(self, name: str, collection: CollectionConfig) -> None:
         histories = self._indices.histories([name])[name]
@@ -197,7 +212,7 @@ class ClusterTarget:
 
     def sweep(self, older_than: float) -> int:
         """Remove old stubs of every generation."""
-        return sum(sweep(self._connection, index.name, older_than) for index in self._indices.all())
+        return sum(sweep(self._connection, index, older_than) for index in self._indices.all())
 
     def ping(self) -> None:
         """Ask for the cluster's health, which every role may read."""
