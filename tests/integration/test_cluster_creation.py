@@ -1,22 +1,18 @@
-"""What a cluster is believed to remember when somebody deletes, restores or makes indices behind the target's back."""
+"""Which indices of a cluster are taken for generations, whoever made, deleted or restored them."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dynalens.errors import TargetError
-from dynalens.partition import START, Position
-from dynalens.target import Mark, version
+from dynalens.target import version
 from dynalens.target.search.cluster.state import INDEX as STATE
 from tests.contract.implementations import COLLECTIONS, TABLE, ClusterSubject, assert_holds
-from tests.contract.together import together
 from tests.contract.writing import FIRST, delete, put
 from tests.integration.cluster_indices import INDEX, opened
 from tests.services.opensearch.server import OpenSearchServer
@@ -41,22 +37,6 @@ def index_made_again(server: OpenSearchServer) -> None:
     call(server, "DELETE", f"/{INDEX}")
     body = {"settings": {"index": {"analysis": analysis}}, "mappings": told["mappings"], "aliases": told["aliases"]}
     call(server, "PUT", f"/{INDEX}", body)
-
-
-def test_without_its_state_a_target_remembers_neither_marks_nor_generations(
-    subject: ClusterSubject, opensearch: OpenSearchServer
-) -> None:
-    target = subject.target
-    target.raise_epoch(TABLE, 7)
-    target.apply([put("a", version(7, 1))])
-    target.mark(TABLE, {PARTITION: Mark(7, Position(rank=5, token="5"))})
-    call(opensearch, "DELETE", f"/{STATE}")
-    memory = target.recall(TABLE)
-    assert (memory.marks, memory.generations) == ({}, frozenset())
-    # What the documents say is above what anybody draws from then on.
-    assert memory.epoch == 7
-    assert target.begin(TABLE, {PARTITION: 8}) == {PARTITION: START}
-    assert target.recall(TABLE).marks == {PARTITION: Mark(8, START)}
 
 
 def test_an_index_that_is_not_the_one_that_was_made_counts_as_gone(
@@ -96,13 +76,6 @@ def test_an_index_that_is_somebody_elses_is_left_alone(subject: ClusterSubject, 
     assert subject.target.recall(TABLE).generations == frozenset()
 
 
-def test_an_alias_that_is_somebody_elses_is_left_alone(subject: ClusterSubject, opensearch: OpenSearchServer) -> None:
-    call(opensearch, "PUT", "/theirs")
-    call(opensearch, "POST", "/_aliases", {"actions": [{"add": {"index": "theirs", "alias": "donations"}}]})
-    with pytest.raises(TargetError, match="theirs, which Dynalens did not make"):
-        subject.target.serve(FIRST)
-
-
 def test_sweeping_makes_no_index_anew(subject: ClusterSubject, opensearch: OpenSearchServer) -> None:
     target = subject.target
     target.apply([delete(f"key-{n}", version(1, n)) for n in range(20)])
@@ -111,28 +84,3 @@ def test_sweeping_makes_no_index_anew(subject: ClusterSubject, opensearch: OpenS
     call(opensearch, "DELETE", f"/{INDEX}")
     assert target.sweep(time.time() + 3600) == 0
     assert opensearch.client().get(f"/{INDEX}").status_code == 404
-
-
-def test_several_processes_change_the_state_at_once_and_lose_nothing(subject: ClusterSubject, tmp_path: Path) -> None:
-    others = [ClusterSubject(tmp_path) for _ in range(3)]
-
-    def mark(number: int, of: ClusterSubject) -> None:
-        for rank in range(1, 11):
-            of.target.raise_epoch(TABLE, 10 * rank + number)
-            partitions = ("shared", f"own-{number}")
-            epochs = dict.fromkeys(partitions, 10 * rank + number)
-            begun = of.target.begin(TABLE, epochs)
-            marks = {id_: Mark(epochs[id_], Position(rank=10 * rank + number)) for id_ in begun}
-            of.target.mark(TABLE, marks)
-
-    with closing(others[0].target), closing(others[1].target), closing(others[2].target):
-        together(*(partial(mark, number, other) for number, other in enumerate(others)))
-    memory = subject.target.recall(TABLE)
-    assert memory.epoch == 102
-    assert {id_: mark_.position.rank for id_, mark_ in memory.marks.items()} == {
-        "shared": 102,
-        "own-0": 100,
-        "own-1": 101,
-        "own-2": 102,
-    }
-    assert memory.marks["shared"].epoch == 102
