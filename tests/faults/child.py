@@ -55,7 +55,7 @@ from dynalens.testing.failpoints import arm_from_environment
 from dynalens.testing.oracle import Counted, from_snapshot
 from dynalens.transform import Route, route
 
-Kind = Literal["search", "sql", "clickhouse", "metrics", "server"]
+Kind = Literal["search", "opensearch", "sql", "clickhouse", "metrics", "server"]
 """A target in a worker of its own; or `dynalens up` with all that it does."""
 
 HASTE: Mapping[ModuleType, Mapping[str, float]] = {
@@ -79,6 +79,7 @@ class Start:
         folder: Its data folder.
         source: The endpoint it reads from.
         kind: The target that it keeps.
+        search_url: The search engine: embedded, or a server.
         sql_url: The SQL engine: embedded, or a server.
         metrics_url: The metrics server.
         keys: The table's key schema.
@@ -90,6 +91,7 @@ class Start:
     folder: Path
     source: SourceConfig
     kind: Kind
+    search_url: str
     sql_url: str
     metrics_url: str
     keys: KeySchema
@@ -234,16 +236,19 @@ def _standing(start: Start) -> Iterator[Running]:
 
 def target_of(kind: Kind) -> str:
     """Name the target that a kind is."""
-    return "sql" if kind == "clickhouse" else kind
+    return _SERVERS.get(kind, kind)
+
+
+_SERVERS: Mapping[Kind, str] = {"opensearch": "search", "clickhouse": "sql"}
 
 
 def _open(start: Start) -> tuple[Target, ServedReader]:
     # Engines are imported where they are used: one of them starts threads of its own, which a fork would lose.
     match start.kind:
-        case "search":
+        case "search" | "opensearch":
             from dynalens.target.search import open_search
 
-            search = open_search("tantivy://./data/search", folder=start.folder)
+            search = open_search(start.search_url, folder=start.folder)
             return search, SearchedDocuments(search)
         case "sql" | "clickhouse":
             from dynalens.target.sql import open_sql
@@ -405,6 +410,8 @@ class SearchedDocuments:
     search: SearchReader
 
     def read(self, collection: str) -> Served:
+        # What positions stand for, which were read before, must be seen.
+        self.search.refresh(collection)
         answer = self.search.search(collection, SearchRequest(size=10_000))
         documents = {hit.id: hit.document for hit in answer.hits}
         assert answer.total == len(answer.hits) == len(documents), "a document is shown twice"

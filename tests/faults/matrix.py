@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tests.faults import calls, clickhouse, fleet, items, metrics, processes, server, stream
+from tests.faults import calls, clickhouse, fleet, items, metrics, opensearch, processes, server, stream
 from tests.faults.child import Kind
 from tests.faults.rig import Rig
 
 Cell = Callable[[Rig], None]
 
 EMBEDDED: tuple[Kind, ...] = ("search", "sql", "metrics")
-OPENSEARCH, AGGREGATES = "OpenSearch", "aggregates table"
+AGGREGATES = "aggregates table"
 
-REAL: tuple[Kind, ...] = (*EMBEDDED, "clickhouse")
+REAL: tuple[Kind, ...] = (*EMBEDDED, "opensearch", "clickhouse")
 """Targets that hold whatever a worker goes through. What the source does reaches all alike, and is shown on three."""
 
 
@@ -169,32 +169,70 @@ FAULTS: tuple[Fault, ...] = (
         on(EMBEDDED, calls.position_store_is_throttled, calls.conditional_write_fails),
         (AGGREGATES,),
     ),
-    Fault(23, "a bulk answer of 200 with some items 429", "those items again", missing=(OPENSEARCH,)),
-    Fault(24, "a whole bulk is answered 429, 503, 413", "again, in smaller parts", missing=(OPENSEARCH,)),
-    Fault(25, "mapping conflict; field limit reached", "a side field, or a dead letter", missing=(OPENSEARCH,)),
-    Fault(26, "an id over 512 bytes", "kept under another id", missing=(OPENSEARCH,)),
+    Fault(
+        23,
+        "a bulk answer of 200 with some items 429",
+        "those items again; no new generation",
+        on(("opensearch",), opensearch.items_are_turned_away),
+    ),
+    Fault(
+        24,
+        "a whole bulk is answered 429, 413",
+        "again, in smaller parts; no new generation",
+        on(("opensearch",), opensearch.bodies_are_turned_away),
+    ),
+    Fault(
+        25,
+        "mapping conflict; field limit reached",
+        "a side field, and no dead letter; no new generation",
+        on(("opensearch",), opensearch.fields_do_not_fit),
+    ),
+    Fault(
+        26,
+        "an id over 512 bytes",
+        "kept under another id, and no dead letter",
+        on(("opensearch",), opensearch.long_ids),
+    ),
     Fault(
         27,
         "a late write after a delete, its tombstone swept, closed and opened since",
         "refused",
-        on(REAL, items.late_writes),
-        (OPENSEARCH,),
+        {**on(REAL, items.late_writes), **on(("opensearch",), items.late_writes, opensearch.deletes_are_forgotten)},
     ),
     Fault(
         28,
         "a connection is reset after the write was applied",
         "applied again, counted once; no new generation",
-        {**on(("metrics",), metrics.answers_are_lost), **on(("clickhouse",), clickhouse.answers_are_lost)},
-        (OPENSEARCH, AGGREGATES),
+        {
+            **on(("metrics",), metrics.answers_are_lost),
+            **on(("opensearch",), opensearch.answers_are_lost),
+            **on(("clickhouse",), clickhouse.answers_are_lost),
+        },
+        (AGGREGATES,),
     ),
     Fault(
         29,
         "latency, slow drip, half-open, one-way partition",
         "caught up from its position; no new generation",
-        {**on(("metrics",), metrics.network_is_bad), **on(("clickhouse",), clickhouse.network_is_bad)},
-        (OPENSEARCH, AGGREGATES),
+        {
+            **on(("metrics",), metrics.network_is_bad),
+            **on(("opensearch",), opensearch.network_is_bad),
+            **on(("clickhouse",), clickhouse.network_is_bad),
+        },
+        (AGGREGATES,),
     ),
-    Fault(30, "a search node is killed, paused, read-only", "caught up from its position", missing=(OPENSEARCH,)),
+    Fault(
+        30,
+        "a search node is killed, paused, read-only; one of two is killed",
+        "caught up from its position; no new generation",
+        on(
+            ("opensearch",),
+            opensearch.server_is_killed,
+            opensearch.server_is_paused,
+            opensearch.indices_are_read_only,
+            opensearch.node_is_killed,
+        ),
+    ),
     Fault(
         31,
         "Valkey is killed, flushed, out of memory",
@@ -207,9 +245,9 @@ FAULTS: tuple[Fault, ...] = (
         "what was confirmed is there",
         {
             **on(EMBEDDED, processes.killed_while_it_applies, processes.disk_is_full),
+            **on(("opensearch",), processes.killed_while_it_applies),
             **on(("clickhouse",), clickhouse.server_is_killed),
         },
-        (OPENSEARCH,),
     ),
     Fault(
         33,

@@ -29,6 +29,7 @@ _context.set_forkserver_preload(
         "dynalens.target.search.embedded.target",
         "dynalens.testing.oracle",
         "clickhouse_connect",
+        "opensearchpy",
     ]
 )
 

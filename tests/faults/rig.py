@@ -34,10 +34,13 @@ from tests.faults.served import ServedProcess
 from tests.faults.writes import COLLECTIONS, KEYS, TABLE, EmulatedTable, Operation, ScriptedTable, Writes, gone_back
 from tests.services.clickhouse.server import ClickHouseServer
 from tests.services.dynamodb_local import DynamoDBLocal
+from tests.services.opensearch.server import OpenSearchServer
 from tests.services.valkey import ValkeyServer
 from tests.waiting import NotObservedError, observed
 
 SETTLE_SECONDS = 60.0
+LITTLE_ROOM = {"http.max_content_length": "1mb", "thread_pool.write.size": 1, "thread_pool.write.queue_size": 4}
+"""Settings of an OpenSearch: it comes to its limits by what a run writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,7 @@ class Rig:
         self.stack = ExitStack()
         self.clock_shift = 0.0
         """How far the clock of table, stream and process stands before the real one, in seconds."""
+        self.search_url = "tantivy://./data/search"
         self.sql_url = "chdb://./data/sql"
         self.metrics_url = "valkey://embedded"
         self.watched = True
@@ -121,6 +125,10 @@ class Rig:
         self.endpoint_url = self.streams.endpoint_url
         self.table = ScriptedTable(self.streams)
         self._written_to: ScriptedTable | EmulatedTable = self.table
+        if self.kind == "opensearch":
+            server = OpenSearchServer(self.folder / "opensearch", settings=LITTLE_ROOM)
+            self.opensearch = self.stack.enter_context(server)
+            self.search_url = self.opensearch.url
         if self.kind == "clickhouse":
             self.clickhouse = self.stack.enter_context(ClickHouseServer(self.folder / "clickhouse"))
             self.sql_url = self.clickhouse.url()
@@ -214,6 +222,7 @@ class Rig:
             folder=self.folder,
             source=SourceConfig(region="eu-west-1", endpoint_url=self.endpoint_url, scan_segments=2),
             kind=self.kind,
+            search_url=self.search_url,
             sql_url=self.sql_url,
             metrics_url=self.metrics_url,
             keys=KEYS,

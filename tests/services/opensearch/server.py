@@ -61,9 +61,9 @@ class OpenSearchServer:
         self._installation = installed()
         self._folder = folder
         self._java_options = java_options
-        port = free_port()
-        self._settings = {**SETTINGS, **discovery, "http.port": port, **(settings or {})}
-        self.url = f"http://127.0.0.1:{port}"
+        self.port = free_port()
+        self._settings = {**SETTINGS, **discovery, "http.port": self.port, **(settings or {})}
+        self.url = f"http://127.0.0.1:{self.port}"
         self._client = httpx2.Client(base_url=self.url, timeout=60, trust_env=False)
 
     def __enter__(self) -> Self:
