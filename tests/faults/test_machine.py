@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,7 +18,6 @@ from tests.faults.child import Kind
 from tests.faults.matrix import REAL
 from tests.faults.rig import Rig
 
-KINDS = st.sampled_from(REAL)
 MOMENTS = st.sampled_from(sorted(failpoint.NAMES))
 CALLS = st.sampled_from(OPERATIONS)
 FAULTS = st.sampled_from([*THROTTLES, *BREAKS, Fault.EXPIRED_ITERATOR])
@@ -26,14 +26,17 @@ FAULTS = st.sampled_from([*THROTTLES, *BREAKS, Fault.EXPIRED_ITERATOR])
 class Faults(RuleBasedStateMachine):
     """One process over a real target, and whatever may happen to it."""
 
+    kinds: Sequence[Kind] = REAL
+
     def __init__(self) -> None:
         super().__init__()
         self.stack = ExitStack()
         self.rig: Rig | None = None
         self.paused = False
 
-    @initialize(kind=KINDS, seed=st.integers(0, 2**16))
-    def begin(self, kind: Kind, seed: int) -> None:
+    @initialize(which=st.integers(0, 2**16), seed=st.integers(0, 2**16))
+    def begin(self, which: int, seed: int) -> None:
+        kind = self.kinds[which % len(self.kinds)]
         folder = self.stack.enter_context(tempfile.TemporaryDirectory(prefix="machine-"))
         self.rig = self.stack.enter_context(Rig(kind, seed, Path(folder)))
         self.rig.load(0, 20)
@@ -115,8 +118,15 @@ class Faults(RuleBasedStateMachine):
                 self.rig.settle()
 
 
+class OpenSearchFaults(Faults):
+    """The same over an OpenSearch each time."""
+
+    kinds = ("opensearch",)
+
+
 TestFaults = Faults.TestCase
-TestFaults.settings = settings(
+TestOpenSearchFaults = OpenSearchFaults.TestCase
+TestFaults.settings = TestOpenSearchFaults.settings = settings(
     max_examples=3,
     stateful_step_count=15,
     deadline=None,
