@@ -24,7 +24,8 @@ from dynalens.target.search.cluster.connection import ClusterError, Connection, 
 from dynalens.target.search.cluster.lines import Line, joined
 
 _CONFLICT, _TOO_LARGE, _BUSY, _UNAVAILABLE, _BAD = 409, 413, 429, 503, 400
-_PASSING = frozenset({_BUSY, 502, _UNAVAILABLE, 504})
+PASSING = frozenset({_BUSY, 502, _UNAVAILABLE, 504})
+"""Statuses of what is turned away for a while."""
 _FIRST_REFUSAL = 300
 _CLOSED = "index_closed_exception"
 """Answered with the status of writes that cannot be held, and says nothing of them."""
@@ -190,7 +191,7 @@ class Bulk:
             return self._halved(alias, lines, error)
         if error.status == _BAD:
             return _Outcome(refused=[(lines[0], "refused", error.message)])
-        if error.status in _PASSING:
+        if error.status in PASSING:
             self.pace.refused()
             return _Outcome(again=list(lines), busy=error.message)
         raise error
@@ -247,7 +248,7 @@ def _read(lines: Sequence[Line], items: Sequence[dict[str, Any]]) -> _Outcome:
         if status == _CONFLICT:
             held = _HELD_VERSION.search(reason)
             outcome.held += [int(held[1])] if held else []
-        elif status in _PASSING:
+        elif status in PASSING:
             outcome.again.append(line)
             outcome.busy = reason
         elif status == _BAD and type_ != _CLOSED:

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import Any
 
 import orjson
@@ -19,13 +21,14 @@ import orjson
 from dynalens.errors import TargetError
 from dynalens.partition import START, Position
 from dynalens.target import Mark
+from dynalens.target.search.cluster.bulk import PASSING, PATIENCE
 from dynalens.target.search.cluster.connection import NO_INDEX, ClusterError, Connection, quoted
 
 INDEX = "dynalens-state"
 WRITE_ALIAS = f"{INDEX}.write"
 """Entries are written through it: where the index is gone, it is not made anew without its mapping."""
 
-_NOT_FOUND, _CONFLICT = 404, 409
+_NOT_FOUND, _CONFLICT, _UNAVAILABLE = 404, 409, 503
 _FIRST_REFUSAL = 300
 _ATTEMPTS = 100
 """Changes of one entry that may come in between: all of a table's workers write their own."""
@@ -62,6 +65,11 @@ class State:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._closing = threading.Event()
+
+    def close(self) -> None:
+        """End what waits to be written again."""
+        self._closing.set()
 
     # Epochs.
 
@@ -186,9 +194,12 @@ class State:
             found = self._asked(ids)
         for one in found:
             if "error" in one:
-                raise TargetError(
+                raise ClusterError(
                     f"The search cluster's state cannot be read: {one['error'].get('reason')}.",
                     hint="Look at the cluster's health.",
+                    # A shard that is not there yet: another worker may just be making the index.
+                    status=_UNAVAILABLE,
+                    type_=str(one["error"].get("type", "")),
                 )
         return found
 
@@ -202,13 +213,17 @@ class State:
         for _ in range(_ATTEMPTS):
             if not due:
                 return
-            written = list(self._planned(due))
-            lost = self._write([line for _, line in written])
-            due = {id_: due[id_] for (id_, _), is_lost in zip(written, lost, strict=True) if is_lost}
+            due = PATIENCE.run(partial(self._change_once, due), retryable=_passes, stop=self._closing)
         raise TargetError(
             f"Entries of the search cluster's state keep changing: {', '.join(due)[:200]}.",
             hint="Look for a worker that begins again and again.",
         )
+
+    def _change_once(self, due: Mapping[str, _Change]) -> dict[str, _Change]:
+        """Change entries as they are now; give the changes before which something came in between."""
+        written = list(self._planned(due))
+        lost = self._write([line for _, line in written])
+        return {id_: due[id_] for (id_, _), is_lost in zip(written, lost, strict=True) if is_lost}
 
     def _planned(self, changes: Mapping[str, _Change]) -> Iterator[tuple[str, bytes]]:
         """Give the entries to write, each as lines of a bulk request that hold only if it is as it was read."""
@@ -261,10 +276,18 @@ def _is_lost(item: Mapping[str, Any]) -> bool:
         return False
     if status == _CONFLICT:
         return True
-    raise TargetError(
-        f"The search cluster's state cannot be written: {told.get('error', {}).get('reason')} (HTTP {status}).",
+    error = told.get("error", {})
+    raise ClusterError(
+        f"The search cluster's state cannot be written: {error.get('reason')} (HTTP {status}).",
         hint="Look at its disk and the blocks of its indices; start dynalens again to build what is gone.",
+        status=status,
+        type_=str(error.get("type", "")),
     )
+
+
+def _passes(error: Exception) -> bool:
+    """Tell what is turned away for a while; what of it was written is written again as it is."""
+    return isinstance(error, ClusterError) and error.status in PASSING
 
 
 def _id(kind: str, *names: str) -> str:

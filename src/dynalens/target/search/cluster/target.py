@@ -221,6 +221,7 @@ class ClusterTarget:
     def close(self) -> None:
         """Let go of the connections; what was applied stays."""
         self._bulk.close()
+        self._state.close()
         self._connection.close()
 
     # Reading.

@@ -47,11 +47,14 @@ class Scripted(Connection):
         self._script = [*script]
         self._lock = threading.Lock()
         self.bodies: list[list[str]] = []
+        self.watched: Callable[[], object] = list
+        """Called before each answer."""
 
     def send(self, method: str, path: str, body: bytes = b"", params: Mapping[str, str] | None = None) -> str:
         assert (method, path) == ("POST", "/donations%401.write/_bulk")
         assert params is not None
         assert params["require_alias"] == "true"
+        self.watched()
         ids = body.decode().split()
         with self._lock:
             self.bodies.append(ids)
@@ -186,6 +189,21 @@ def test_each_line_is_sent_once_where_all_are_taken() -> None:
     names = [f"{number}" for number in range(500)]
     bulk.send(ALIAS, [line(name, length=50_000) for name in names], no_other_way)
     assert sorted(id_ for ids in connection.bodies for id_ in ids) == sorted(names)
+    bulk.close()
+
+
+def test_less_is_sent_at_once_while_writes_are_turned_away_and_more_again_afterwards() -> None:
+    connection = Scripted(answering(a=BUSY), failing(429), answering(a=BUSY), taken)
+    bulk = Bulk(connection, PATIENT)
+    first = bulk.pace.size
+    seen: list[int] = []
+    connection.watched = lambda: seen.append(bulk.pace.size)
+    for _ in range(20):
+        bulk.send(ALIAS, lines("a"), no_other_way)
+    assert seen[:4] == [first, first // 2, first // 4, first // 8]
+    assert seen[4:] == sorted(seen[4:])
+    assert bulk.pace.size > first
+    assert bulk.pace.at_once > 2
     bulk.close()
 
 
