@@ -243,7 +243,8 @@ def test_bodies_over_its_limit_are_halved_and_what_is_too_large_by_itself_stands
 def test_what_a_full_queue_turns_away_is_sent_again(tight: OpenSearchServer, tmp_path: Path) -> None:
     with opened(tight, tmp_path) as subject, ThreadPoolExecutor(8) as writers:
         batches = [[put(f"{writer}-{number}", 1) for number in range(300)] for writer in range(8)]
-        while not turned_away(tight):
+        before = turned_away(tight)
+        while turned_away(tight) == before:
             assert [*writers.map(subject.target.apply, batches)] == [[]] * 8
         assert_holds(subject, [write for batch in batches for write in batch])
 
