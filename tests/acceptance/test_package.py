@@ -118,6 +118,7 @@ def test_the_readme_has_the_commands_that_are_run_here() -> None:
         "curl http://127.0.0.1:7070/api/v1/collections/donations/metrics/by_platform",
         "curl -N 'http://127.0.0.1:7070/api/v1/live?metrics=donations.by_platform'",
         "dynalens status --watch",
+        "dynalens plan",
     ]
 
 
@@ -171,12 +172,13 @@ def test_the_tour_of_the_readme(installed: Installed, dynamodb_local: DynamoDBLo
         observed(lambda: httpx2.get(f"{address}/readyz?caught_up=true", trust_env=False).status_code == 200)
         said = [ran(command.replace("7070", str(port)), tmp_path, environment) for command in tour[3:]]
     assert up.returncode == 0, (tmp_path / "log").read_text()
-    search, sql, metric, live, status = said
+    search, sql, metric, live, status, plan = said
     assert "Facebook" in search
     assert "Phone" in sql
     assert "donations.by_platform" in metric
     assert live.startswith("retry: 2000\n\nevent: snapshot\n")
     assert "streaming" in status
+    assert "Nothing to do" in plan
 
 
 def fill_table(endpoint_url: str) -> None:
