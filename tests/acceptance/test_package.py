@@ -178,7 +178,7 @@ def test_the_tour_of_the_readme(installed: Installed, dynamodb_local: DynamoDBLo
     assert "donations.by_platform" in metric
     assert live.startswith("retry: 2000\n\nevent: snapshot\n")
     assert "streaming" in status
-    assert "Nothing to do" in plan
+    assert "Plan: 0 to build, 0 to rebuild" in plan
 
 
 def fill_table(endpoint_url: str) -> None:
